@@ -1,0 +1,29 @@
+"""Real/bogus classification of difference-image detections.
+
+``docs/architecture.md`` draws the layers; each module imports only from those above it in this map.
+
+===========  =======================================================================
+errors       the exceptions
+config       ``config.yaml``
+files        files that are whole or absent
+recipes      what made a file
+options      option values as people type them: nights, lists of files
+lists        ``good.txt``, ``bad.txt``: position, object and stamp in one row
+scores       score files
+hdf5         the only home of h5py
+normalisation, metrics   arrays in, arrays out
+database     the only home of SQLAlchemy: tables, queries, rows
+images       difference images and the stamps cut from them
+stamps       small FITS files
+dataset      training sets in HDF5, and their split by object
+models       classifiers: the only home of Keras
+plots        the only home of matplotlib
+parallel     processes
+surveys      what a survey knows: cameras, nights, file names, label rules
+simulation   a survey made from a seed
+stages       one function a script: cut, build, train, plot
+cli          logging, progress, one line for an error
+===========  =======================================================================
+"""
+
+__version__ = "0.1.0"

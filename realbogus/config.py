@@ -1,0 +1,203 @@
+"""The configuration file: ``config.yaml``, read and checked.
+
+Blocks that belong to other tools are ignored.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from realbogus.errors import ConfigError
+from realbogus.files import atomic_path, require_readable_file
+
+__all__ = ["SURVEYS", "Config", "DatabaseSettings", "ImageSettings", "load_config", "write_config"]
+
+SURVEYS = ("atlas", "ps1")
+
+
+@dataclass(frozen=True)
+class DatabaseSettings:
+    """How to reach the survey's database: either a URL, or a server and an account."""
+
+    url: str | None = field(default=None, repr=False)
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    hostname: str | None = None
+    database: str | None = None
+    port: int | None = None
+    unix_socket: str | None = None
+    ssl_ca: str | None = None
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """Where the difference images are, and where missing ones can be fetched."""
+
+    root: Path
+    remote: str | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """The validated content of a configuration file."""
+
+    path: Path
+    survey: str
+    database: DatabaseSettings
+    images: ImageSettings
+    labels: Mapping[str, float] = field(default_factory=dict)
+    classifiers: Mapping[str, Path] = field(default_factory=dict)
+
+
+def load_config(path: Path) -> Config:
+    """Read a configuration file.
+
+    Parameters
+    ----------
+    path : Path
+        The YAML file. Relative paths in it are taken from its folder.
+
+    Raises
+    ------
+    ConfigError
+        If it is missing, is not YAML, or a key has a value that is not allowed.
+    """
+    require_readable_file(path, name="configFile")
+    block = _Block(path, "", _parse(path))
+    if block.get("version", int, default=1) != 1:
+        raise ConfigError(f"{path}: version must be 1")
+    return Config(
+        path=path,
+        survey=_survey(block),
+        database=_database(block.block("databases").block("local")),
+        images=_images(block.block("images", optional=True)),
+        labels=_labels(block.block("labels", optional=True)),
+        classifiers=_classifiers(block.block("classifiers", optional=True)),
+    )
+
+
+def write_config(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a configuration file that only its owner can read, since it may hold a password."""
+    with atomic_path(path) as part:
+        part.touch(mode=0o600)
+        part.write_text(yaml.safe_dump(dict(content), sort_keys=False))
+
+
+@dataclass(frozen=True)
+class _Block:
+    """One mapping of the file, which knows its name for the messages."""
+
+    path: Path
+    name: str
+    content: Mapping[str, Any]
+
+    def key(self, key: str) -> str:
+        return f"{self.path}: {self.name}{key}"
+
+    def block(self, key: str, *, optional: bool = False) -> "_Block":
+        content = self.content.get(key)
+        if content is None and optional:
+            content = {}
+        if content is None:
+            raise ConfigError(f"{self.key(key)} is missing")
+        if not isinstance(content, dict):
+            raise ConfigError(f"{self.key(key)} must be a block of keys; got {_kind(content)}")
+        return _Block(self.path, f"{self.name}{key}.", content)
+
+    def get(self, key: str, kind: type, *, default: Any = None) -> Any:
+        value = self.content.get(key)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, _ACCEPTED[kind]):
+            raise ConfigError(f"{self.key(key)} must be {_NAMES[kind]}; got {_kind(value)}")
+        return value
+
+    def require(self, key: str, kind: type) -> Any:
+        value = self.get(key, kind)
+        if value is None:
+            raise ConfigError(f"{self.key(key)} is missing")
+        return value
+
+
+_NAMES = {str: "text", int: "a whole number", float: "a number"}
+_ACCEPTED: dict[type, tuple[type, ...]] = {str: (str,), int: (int,), float: (int, float)}
+
+
+def _kind(value: object) -> str:
+    """Name a value's type without showing the value, which may be a secret."""
+    return {dict: "a block", list: "a list"}.get(type(value), type(value).__name__)
+
+
+def _parse(path: Path) -> Mapping[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a text file") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise ConfigError(f"{path}: not valid YAML{where}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: holds no block of keys such as 'databases:'")
+    return content
+
+
+def _survey(block: _Block) -> str:
+    survey: str = block.get("survey", str, default="atlas")
+    if survey not in SURVEYS:
+        allowed = ", ".join(SURVEYS)
+        raise ConfigError(f"{block.key('survey')} must be one of {allowed}; got {survey!r}")
+    return survey
+
+
+def _database(block: _Block) -> DatabaseSettings:
+    url = block.get("url", str)
+    if url is not None:
+        return DatabaseSettings(url=_absolute_sqlite(url, block))
+    return DatabaseSettings(
+        username=block.require("username", str),
+        password=_password(block),
+        hostname=block.require("hostname", str),
+        database=block.require("database", str),
+        port=block.get("port", int),
+        unix_socket=block.get("unix_socket", str),
+        ssl_ca=block.get("ssl_ca", str),
+    )
+
+
+def _absolute_sqlite(url: str, block: _Block) -> str:
+    scheme, _, name = url.partition(":///")
+    if scheme == "sqlite" and name:
+        return f"sqlite:///{block.path.parent.absolute() / name}"
+    if url.startswith("mysql+pymysql://"):
+        return url
+    raise ConfigError(f"{block.key('url')} must begin with 'sqlite:///' or 'mysql+pymysql://'")
+
+
+def _password(block: _Block) -> str:
+    variable = block.get("password_env", str)
+    if variable is None:
+        password = block.content.get("password")
+        if password is None:
+            raise ConfigError(f"{block.key('password')} is missing (or give password_env)")
+        return str(password)
+    if variable not in os.environ:
+        raise ConfigError(f"{block.key('password_env')}: the variable {variable} is not set")
+    return os.environ[variable]
+
+
+def _images(block: _Block) -> ImageSettings:
+    root = Path(block.get("root", str, default="/atlas/diff"))
+    return ImageSettings(root=block.path.parent / root, remote=block.get("remote", str))
+
+
+def _labels(block: _Block) -> dict[str, float]:
+    return {str(key): float(block.require(key, float)) for key in block.content}
+
+
+def _classifiers(block: _Block) -> dict[str, Path]:
+    return {str(key): block.path.parent / block.require(key, str) for key in block.content}

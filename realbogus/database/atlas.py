@@ -1,0 +1,96 @@
+"""Queries of the ATLAS database.
+
+``x`` and ``y`` are FLOAT columns: MySQL's text protocol would round them to six digits, another
+pixel, so they are read as DOUBLE.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Double, Select, and_, cast, or_, select
+
+from realbogus.database.schema import SCHEMAS
+
+__all__ = ["SCORE_CHANGE", "bogus_detections", "exposures", "real_detections"]
+
+SCORE_CHANGE = datetime(2024, 5, 22)
+"""From this day on realbogus_factor is a rank of another tool, and zooniverse_score the score."""
+
+_TABLES = SCHEMAS["atlas"].tables
+_detections = _TABLES["atlas_detectionsddc"].c
+_exposures = _TABLES["atlas_metadataddc"].c
+_objects = _TABLES["atlas_diff_objects"].c
+_statistics = _TABLES["tcs_latest_object_stats"].c
+
+
+def exposures(camera: str, night: int) -> Select[tuple[int, str]]:
+    """Ask for the id and the name of every exposure of a camera in a night.
+
+    The night is in the exposure's name; it is not the whole part of the MJD.
+    """
+    first, last = f"{camera}{night:05d}", f"{camera}{night + 1:05d}"
+    return (
+        select(_exposures.id, _exposures.obs)
+        .where(_exposures.obs >= first, _exposures.obs < last)
+        .order_by(_exposures.obs)
+    )
+
+
+def real_detections(exposure: int, *, pkn_above: float) -> Select[tuple[object, ...]]:
+    """Ask for the known asteroids of an exposure."""
+    return _detection_columns().where(*_positive(exposure), _detections.pkn > pkn_above)
+
+
+def bogus_detections(
+    exposure: int, *, realbogus_below: float, zooniverse_below: float
+) -> Select[tuple[object, ...]]:
+    """Ask for the detections of an exposure that belong to objects on the garbage list.
+
+    They have stamps, no match in another survey, and a low score in the column that held the score
+    when the object was flagged.
+    """
+    joined = (
+        _TABLES["atlas_detectionsddc"]
+        .join(_TABLES["atlas_diff_objects"], _objects.id == _detections.atlas_object_id)
+        .outerjoin(_TABLES["tcs_latest_object_stats"], _statistics.id == _objects.id)
+    )
+    return (
+        _detection_columns()
+        .select_from(joined)
+        .where(
+            *_positive(exposure),
+            _detections.pkn == 0,
+            _detections.image_group_id.is_not(None),
+            _objects.detection_list_id == 0,
+            _statistics.external_crossmatches.is_(None),
+            _low_score(realbogus_below, zooniverse_below),
+        )
+    )
+
+
+def _detection_columns() -> Select[tuple[object, ...]]:
+    return select(
+        _detections.id,
+        _detections.atlas_object_id.label("object"),
+        cast(_detections.x, Double).label("x"),
+        cast(_detections.y, Double).label("y"),
+        cast(_detections.mag, Double).label("mag"),
+        cast(_detections.dmag, Double).label("dmag"),
+        _detections.ra,
+        _detections.dec,
+    ).order_by(_detections.id)
+
+
+def _positive(exposure: int) -> tuple[ColumnElement[bool], ...]:
+    return (
+        _detections.atlas_metadata_id == exposure,
+        _detections.det == 0,
+        _detections.mag > 0,
+    )
+
+
+def _low_score(realbogus_below: float, zooniverse_below: float) -> ColumnElement[bool]:
+    flagged = _objects.followup_flag_date
+    return or_(
+        and_(flagged < SCORE_CHANGE, _objects.realbogus_factor < realbogus_below),
+        and_(flagged >= SCORE_CHANGE, _objects.zooniverse_score < zooniverse_below),
+    )

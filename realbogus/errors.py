@@ -1,0 +1,62 @@
+"""The exceptions of realbogus.
+
+Each is also the built-in exception that it refines, so a caller can catch either::
+
+    RealBogusError
+    ├── ConfigError     ValueError    config.yaml, or the value of an option
+    ├── RecipeError     ValueError    a file exists that was made in another way
+    ├── FormatError     ValueError    a list of positions or a score file is not one
+    ├── DatabaseError   OSError       the survey's database
+    ├── ImageError      OSError       a difference image
+    ├── StampError      OSError       a small cutout
+    ├── DatasetError    ValueError    a training set
+    └── ModelError      ValueError    a classifier
+"""
+
+__all__ = [
+    "ConfigError",
+    "DatabaseError",
+    "DatasetError",
+    "FormatError",
+    "ImageError",
+    "ModelError",
+    "RealBogusError",
+    "RecipeError",
+    "StampError",
+]
+
+
+class RealBogusError(Exception):
+    """Base of every error that realbogus raises on purpose: one line for the user."""
+
+
+class ConfigError(RealBogusError, ValueError):
+    """The configuration or an option has a value that is not allowed."""
+
+
+class RecipeError(RealBogusError, ValueError):
+    """A file exists already and was made by another recipe than the one asked for."""
+
+
+class FormatError(RealBogusError, ValueError):
+    """A list of positions or a score file holds something else."""
+
+
+class DatabaseError(RealBogusError, OSError):
+    """The database can't be reached, or does not hold what a survey's database holds."""
+
+
+class ImageError(RealBogusError, OSError):
+    """A difference image is missing, damaged or not one."""
+
+
+class StampError(RealBogusError, OSError):
+    """A stamp is missing, damaged, or too small."""
+
+
+class DatasetError(RealBogusError, ValueError):
+    """A training set is damaged, not one, or can't be built from what was given."""
+
+
+class ModelError(RealBogusError, ValueError):
+    """A classifier is damaged, not one, or does not fit the data."""

@@ -1,0 +1,96 @@
+"""Files that are whole or absent."""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from realbogus.errors import ConfigError, FormatError
+
+__all__ = ["atomic_path", "read_lines", "require_readable_file", "require_writable_folder"]
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Give a path to write to, and move it to ``target`` once the block has ended well.
+
+    Parameters
+    ----------
+    target : Path
+        The file to make. Its folder is made too.
+
+    Yields
+    ------
+    Path
+        A hidden name beside ``target`` with the same suffix. It is removed when the block raises.
+
+    Raises
+    ------
+    ConfigError
+        If the folder can't be made or written to.
+    """
+    require_writable_folder(target.parent)
+    part = target.with_name(f".{target.stem}.{secrets.token_hex(4)}{target.suffix}")
+    try:
+        yield part
+        _flush_to_disk(part)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def require_writable_folder(folder: Path) -> None:
+    """Make ``folder`` if need be, and check that files can be made in it.
+
+    Raises
+    ------
+    ConfigError
+        If it can't be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(f"{folder}: can't write in this folder ({error.strerror})") from error
+
+
+def require_readable_file(path: Path, *, name: str) -> None:
+    """Check that ``path``, given as the option ``name``, is a file that can be read.
+
+    Raises
+    ------
+    ConfigError
+        If it is missing, a folder, or not readable.
+    """
+    if not path.exists():
+        raise ConfigError(f"{name}: {path} does not exist")
+    if not path.is_file() or not os.access(path, os.R_OK):
+        raise ConfigError(f"{name}: {path} is not a readable file")
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Read a text file line by line, each with its number from 1.
+
+    Raises
+    ------
+    FormatError
+        If it is missing, or is not text.
+    """
+    try:
+        with path.open(encoding="utf-8") as stream:
+            yield from enumerate(stream, start=1)
+    except FileNotFoundError as error:
+        raise FormatError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise FormatError(f"{path}: not a text file that can be read") from error
+
+
+def _flush_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,145 @@
+"""Reading and writing FITS: the only home of astropy.io.fits.
+
+Files come from telescopes and networks, so whatever a damaged one makes astropy do ends as one
+line that names it.
+"""
+
+import warnings
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.io.fits.verify import VerifyError, VerifyWarning
+from astropy.utils.exceptions import AstropyWarning
+from numpy.typing import NDArray
+
+from realbogus.errors import ImageError, StampError
+from realbogus.files import atomic_path
+
+__all__ = ["FitsImage", "Header", "encode_cards", "encode_image", "read_fits", "write_packed"]
+
+Header = fits.Header
+
+_BLOCK = 2880
+_LARGEST_SIDE = 40_000
+_DAMAGE = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    VerifyError,
+    AstropyWarning,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True)
+class FitsImage:
+    """The pixels, of shape (ny, nx), and the header of one HDU."""
+
+    pixels: NDArray[Any]
+    header: fits.Header
+
+
+def read_fits(
+    path: Path, *, hdu: int | None = None, error: type[ImageError | StampError] = ImageError
+) -> FitsImage:
+    """Read one two-dimensional image, Rice- or otherwise packed or not.
+
+    Parameters
+    ----------
+    path : Path
+        A FITS file.
+    hdu : int, optional
+        The HDU; by default the first that holds an image.
+    error : type
+        What to raise.
+
+    Raises
+    ------
+    ImageError or StampError
+        If the file is missing, truncated, damaged, or has no such image.
+    """
+    with _one_line(path, error), fits.open(path, memmap=False) as hdus:
+        image = _find_image(hdus) if hdu is None else hdus[hdu]
+        if image is None or not image.is_image or image.header.get("NAXIS") != 2:
+            where = "" if hdu is None else f" in HDU {hdu}"
+            raise error(f"{path}: holds no image{where}")
+        if max(image.shape) > _LARGEST_SIDE:
+            raise error(f"{path}: claims to be {image.shape[1]} x {image.shape[0]} pixels")
+        return FitsImage(np.asarray(image.data), image.header)
+
+
+def write_packed(path: Path, pixels: NDArray[Any], cards: Mapping[str, object]) -> None:
+    """Write an image Rice-packed in HDU 1, as the surveys keep them.
+
+    Parameters
+    ----------
+    path : Path
+        The file to make; whole or absent.
+    pixels : ndarray of shape (ny, nx)
+        ADU. NaN in a floating-point image is kept as a masked pixel.
+    cards : mapping
+        The header; a value may be a pair of value and comment.
+    """
+    packed = fits.CompImageHDU(pixels, fits.Header(cards), compression_type="RICE_1")
+    with atomic_path(path) as part:
+        fits.HDUList([fits.PrimaryHDU(), packed]).writeto(part)
+
+
+def encode_cards(cards: Iterable[tuple[str, object]]) -> str:
+    """Write header cards as text of 80 characters each."""
+    return "".join(fits.Card(key, value).image for key, value in cards)
+
+
+def encode_image(pixels: NDArray[np.float32], cards: str) -> bytes:
+    """Write a small float32 image as the bytes of a FITS file.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (ny, nx)
+        ADU.
+    cards : str
+        Further header cards, from `encode_cards`.
+    """
+    ny, nx = pixels.shape
+    shape = [("SIMPLE", True), ("BITPIX", -32), ("NAXIS", 2), ("NAXIS1", nx), ("NAXIS2", ny)]
+    header = encode_cards(shape) + cards + "END".ljust(80)
+    return _padded(header.encode("ascii"), b" ") + _padded(pixels.astype(">f4").tobytes(), b"\0")
+
+
+def _padded(content: bytes, filler: bytes) -> bytes:
+    return content + filler * (-len(content) % _BLOCK)
+
+
+def _find_image(hdus: fits.HDUList) -> Any:
+    return next((hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") == 2), None)
+
+
+@contextmanager
+def _one_line(path: Path, error: type[ImageError | StampError]) -> Iterator[None]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", VerifyWarning)
+            warnings.filterwarnings("error", "File may have been truncated", AstropyWarning)
+            yield
+    except (ImageError, StampError):
+        raise
+    except FileNotFoundError as cause:
+        raise error(f"{path}: no such file") from cause
+    except MemoryError as cause:
+        raise error(f"{path}: too large for the memory") from cause
+    except _DAMAGE as cause:
+        raise error(f"{path}: not a readable FITS image ({_first_line(cause)})") from cause
+
+
+def _first_line(cause: Exception) -> str:
+    return (str(cause).splitlines() or [type(cause).__name__])[0][:120]

@@ -1,0 +1,56 @@
+"""Opening HDF5 files: the only home of h5py."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+
+from realbogus.errors import DatasetError, ModelError
+from realbogus.recipes import Recipe
+
+__all__ = ["File", "open_hdf5", "read_recipe", "write_recipe"]
+
+File = h5py.File
+_RECIPE = "recipe"
+
+
+@contextmanager
+def open_hdf5(
+    path: Path, mode: str = "r", *, error: type[DatasetError | ModelError] = DatasetError
+) -> Iterator[h5py.File]:
+    """Open an HDF5 file; a missing or damaged one, or a missing part of it, is one line.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    mode : str
+        As h5py knows it.
+    error : type
+        What to raise.
+    """
+    if mode == "r" and not path.exists():
+        raise error(f"{path}: no such file")
+    try:
+        with h5py.File(path, mode) as file:
+            yield file
+    except (OSError, KeyError, RuntimeError) as cause:
+        problem = "not a readable HDF5 file" if mode == "r" else "can't write this HDF5 file"
+        raise error(f"{path}: {problem} ({str(cause).splitlines()[0][:120]})") from cause
+
+
+def read_recipe(path: Path, *, error: type[DatasetError | ModelError]) -> Recipe | None:
+    """Read the recipe in an HDF5 file; None if it has none."""
+    with open_hdf5(path, error=error) as file:
+        text = file[_RECIPE].asstr()[()] if _RECIPE in file else None
+    return None if text is None else Recipe.from_json(text)
+
+
+def write_recipe(path: Path, recipe: Recipe, *, error: type[DatasetError | ModelError]) -> None:
+    """Write the recipe into an HDF5 file that is there and has none.
+
+    It is a data set of one text, since an HDF5 attribute can't be larger than 64 KiB.
+    """
+    with open_hdf5(path, "r+", error=error) as file:
+        file[_RECIPE] = recipe.to_json()

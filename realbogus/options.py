@@ -1,0 +1,72 @@
+"""Option values as people type them."""
+
+import json
+import os
+import re
+from collections.abc import Iterable
+
+from realbogus.errors import ConfigError
+
+__all__ = ["available_cores", "parse_names", "parse_nights"]
+
+_NIGHT = re.compile(r"[1-9][0-9]{4}")
+
+
+def parse_nights(text: str | Iterable[object]) -> tuple[int, ...]:
+    """Read a list of nights: ``[58310,58311]``, ``58310,58311``, ``58310-58320``, or a mixture.
+
+    Parameters
+    ----------
+    text : str or iterable
+        As typed, or the words of a command line.
+
+    Returns
+    -------
+    tuple of int
+        The nights (MJD) in order, each once.
+
+    Raises
+    ------
+    ConfigError
+        If a word is neither a night nor a range of nights.
+    """
+    words = _words(text) if isinstance(text, str) else [w for part in text for w in _words(str(part))]
+    return tuple(sorted({night for word in words for night in _night_range(word)}))
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """Read a list of file names: ``[a.csv,b.csv]``, ``["a.csv", "b.csv"]`` or ``a.csv,b.csv``."""
+    try:
+        names = json.loads(text)
+    except ValueError:
+        names = _words(text)
+    if isinstance(names, str):
+        names = [names]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"must be a list of file names such as [a.csv,b.csv]; got {text!r}")
+    return tuple(names)
+
+
+def available_cores() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _words(text: str) -> list[str]:
+    inner = text.strip()
+    for opening, closing in ("[]", "()"):
+        if inner.startswith(opening) and inner.endswith(closing):
+            inner = inner[1:-1]
+    return [word for part in inner.split(",") if (word := part.strip(" \t\"'"))]
+
+
+def _night_range(word: str) -> range:
+    first, dash, last = (part.strip() for part in word.partition("-"))
+    nights = [first, last] if dash else [first]
+    if not all(_NIGHT.fullmatch(night) for night in nights):
+        raise ConfigError(
+            f"mjds must be nights such as 58310, [58310,58311] or 58310-58320; got {word!r}"
+        )
+    if int(nights[-1]) < int(nights[0]):
+        raise ConfigError(f"mjds: the range {word!r} ends before it begins")
+    return range(int(nights[0]), int(nights[-1]) + 1)

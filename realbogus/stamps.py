@@ -1,0 +1,106 @@
+"""Stamps: small FITS images around one source."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realbogus.errors import StampError
+from realbogus.fitsfiles import Header, encode_cards, encode_image, read_fits
+
+__all__ = ["crop", "read_stamp", "sky_cards", "write_stamp"]
+
+_COPIED = ("FILTER", "EXPTIME", "MJD-OBS", "MAGZPT", "GAIN", "FWHM", "SECPIX", "EQUINOX", "RADESYS")
+_WCS = ("CTYPE", "CUNIT", "CRVAL", "CD", "CDELT", "PC", "PV", "CROTA", "LONPOLE", "LATPOLE")
+
+
+def read_stamp(path: Path, *, extension: int = 0, mask_value: float | None = None) -> NDArray[np.float32]:
+    """Read a stamp.
+
+    Parameters
+    ----------
+    path : Path
+        The FITS file.
+    extension : int
+        The HDU that holds the pixels.
+    mask_value : float, optional
+        The value that marks a masked pixel, for images of integers.
+
+    Returns
+    -------
+    ndarray of shape (ny, nx)
+        ADU; masked pixels NaN.
+
+    Raises
+    ------
+    StampError
+        If the file is missing, damaged, or has no image there.
+    """
+    image = read_fits(path, hdu=extension, error=StampError)
+    pixels = image.pixels.astype(np.float32)
+    if mask_value is not None:
+        pixels[image.pixels == mask_value] = np.nan
+    return pixels
+
+
+def crop(stamp: NDArray[np.float32], *, extent: int) -> NDArray[np.float32]:
+    """Cut the middle out of a stamp.
+
+    Parameters
+    ----------
+    stamp : ndarray of shape (ny, nx)
+        The source is in the pixel ``[ny // 2, nx // 2]``.
+    extent : int
+        Half the side of the result.
+
+    Returns
+    -------
+    ndarray of shape (2 * extent, 2 * extent)
+        The source is in the pixel ``[extent, extent]``.
+
+    Raises
+    ------
+    StampError
+        If the stamp is smaller than that.
+    """
+    ny, nx = stamp.shape
+    if min(ny, nx) < 2 * extent:
+        raise StampError(f"{nx} x {ny} pixels, smaller than 2 x extent = {2 * extent}")
+    bottom, left = ny // 2 - extent, nx // 2 - extent
+    return stamp[bottom : bottom + 2 * extent, left : left + 2 * extent]
+
+
+def sky_cards(header: Header) -> str:
+    """Collect the cards of an image that its stamps share: filter, date, zero point, WCS."""
+    shared = (card for card in header.cards if card.keyword in _COPIED or _is_wcs(card.keyword))
+    return encode_cards((card.keyword, card.value) for card in shared)
+
+
+def write_stamp(
+    path: Path, pixels: NDArray[np.float32], *, shared: str, cards: Iterable[tuple[str, object]]
+) -> None:
+    """Write a stamp, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder exists.
+    pixels : ndarray of shape (ny, nx)
+        ADU; masked pixels NaN.
+    shared : str
+        The cards of the image, from `sky_cards`.
+    cards : iterable of (keyword, value)
+        The cards of this stamp, CRPIX among them.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        part.write_bytes(encode_image(pixels, shared + encode_cards(cards)))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _is_wcs(keyword: str) -> bool:
+    return any(keyword.startswith(prefix) and keyword[len(prefix) :][:1].isdigit() for prefix in _WCS)
