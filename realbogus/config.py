@@ -129,7 +129,8 @@ _ACCEPTED: dict[type, tuple[type, ...]] = {str: (str,), int: (int,), float: (int
 
 def _kind(value: object) -> str:
     """Name a value's type without showing the value, which may be a secret."""
-    return {dict: "a block", list: "a list"}.get(type(value), type(value).__name__)
+    kinds: dict[type, str] = {dict: "a block", list: "a list"}
+    return kinds.get(type(value), type(value).__name__)
 
 
 def _parse(path: Path) -> Mapping[str, Any]:

@@ -49,6 +49,7 @@ class Part:
     mag: NDArray[np.float64]
 
     def __len__(self) -> int:
+        """Return the number of stamps."""
         return len(self.targets)
 
     def select(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Part":
@@ -99,7 +100,9 @@ def split_by_object(
     for kind, name in ((1, "real"), (0, "bogus")):
         members = np.flatnonzero(kinds == kind)
         if len(members) < 2:
-            raise DatasetError(f"{len(members)} {name} objects can't be split: at least 2 are needed")
+            raise DatasetError(
+                f"{len(members)} {name} objects can't be split: at least 2 are needed"
+            )
         count = int(np.clip(round(fraction * len(members)), 1, len(members) - 1))
         aside[rng.choice(members, count, replace=False)] = True
     return aside[group]

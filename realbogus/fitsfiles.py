@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 from realbogus.errors import ImageError, StampError
 from realbogus.files import atomic_path
 
-__all__ = ["FitsImage", "Header", "encode_cards", "encode_image", "read_fits", "write_packed"]
+__all__ = [
+    "FitsImage",
+    "Header",
+    "encode_cards",
+    "encode_image",
+    "header_value",
+    "read_fits",
+    "write_packed",
+]
 
 Header = fits.Header
 
@@ -76,6 +84,14 @@ def read_fits(
         if max(image.shape) > _LARGEST_SIDE:
             raise error(f"{path}: claims to be {image.shape[1]} x {image.shape[0]} pixels")
         return FitsImage(np.asarray(image.data), image.header)
+
+
+def header_value(header: fits.Header, keyword: str) -> Any:
+    """Return the value of a card; None if there is none or it is malformed, as some are."""
+    try:
+        return header.get(keyword)
+    except VerifyError:
+        return None
 
 
 def write_packed(path: Path, pixels: NDArray[Any], cards: Mapping[str, object]) -> None:

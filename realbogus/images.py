@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realbogus.fitsfiles import Header, read_fits
+from realbogus.fitsfiles import Header, header_value, read_fits
 
 __all__ = ["DifferenceImage", "cut_stamps", "masked_core_fraction", "read_image"]
 
@@ -46,7 +46,7 @@ def read_image(path: Path) -> DifferenceImage:
         If the file is missing, truncated, damaged, or holds no image.
     """
     image = read_fits(path)
-    mask_value = image.header.get("MASKVAL")
+    mask_value = header_value(image.header, "MASKVAL")
     is_number = isinstance(mask_value, int | float)
     return DifferenceImage(image.pixels, float(mask_value) if is_number else None, image.header)
 

@@ -17,6 +17,7 @@ __all__ = ["Row", "object_of", "read_list", "read_list_recipe", "write_list"]
 _COLUMNS = "# x y mag dmag ra dec obs object stamp"
 _RECIPE = "# recipe: "
 _NUMBERS = 6
+_UNKNOWN = (float("nan"),) * _NUMBERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +104,11 @@ def _rows(path: Path) -> Iterator[Row]:
 
 def _row(text: str, has_header: bool, *, where: str) -> Row:
     if not has_header:
-        return Row(*[float("nan")] * _NUMBERS, obs="-", object=object_of(text), stamp=text)
+        return Row(*_UNKNOWN, "-", object_of(text), text)
     words = text.split()
     try:
-        return Row(*map(float, words[:_NUMBERS]), *words[_NUMBERS:])  # type: ignore[arg-type]
+        x, y, mag, dmag, ra, dec = map(float, words[:_NUMBERS])
+        obs, name, stamp = words[_NUMBERS:]
     except (TypeError, ValueError) as error:
         raise FormatError(f"{where}: not a row of '{_COLUMNS[2:]}': {text[:80]!r}") from error
-
+    return Row(x, y, mag, dmag, ra, dec, obs, name, stamp)

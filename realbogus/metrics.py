@@ -9,11 +9,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score, roc_curve
 
-__all__ = ["Interval", "OperatingPoint", "Rates", "auc", "bootstrap", "fpr_at_mdr", "rates"]
+from realbogus.errors import DatasetError
 
-Weights = NDArray[np.float64]
+__all__ = [
+    "Interval",
+    "OperatingPoint",
+    "Rates",
+    "area_under",
+    "bootstrap",
+    "fpr_at_mdr",
+    "rates",
+]
 
 
 @dataclass(frozen=True)
@@ -43,24 +50,24 @@ class Interval:
     high: float
 
     def __str__(self) -> str:
+        """Show the value and the interval."""
         return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
-def rates(
-    targets: NDArray[np.integer], scores: NDArray[np.floating], weights: Weights | None = None
-) -> Rates:
-    """Return the rates at every distinct score, for arrays of shape (n,)."""
-    fpr, recall, threshold = roc_curve(
-        targets, scores, sample_weight=weights, drop_intermediate=False
-    )
-    return Rates(threshold=threshold, fpr=fpr, mdr=1 - recall)
+def rates(targets: NDArray[np.integer], scores: NDArray[np.floating]) -> Rates:
+    """Return the rates at every distinct score, for arrays of shape (n,).
+
+    Raises
+    ------
+    DatasetError
+        If there are no reals, or no bogus.
+    """
+    return _ranked(targets, scores).rates(np.ones(len(targets)))
 
 
-def auc(
-    targets: NDArray[np.integer], scores: NDArray[np.floating], weights: Weights | None = None
-) -> float:
-    """Return the area under the ROC curve, for arrays of shape (n,)."""
-    return float(roc_auc_score(targets, scores, sample_weight=weights))
+def area_under(curve: Rates) -> float:
+    """Return the area under the ROC curve, by the trapezoidal rule."""
+    return float(np.trapezoid(1 - curve.mdr, curve.fpr))
 
 
 def fpr_at_mdr(curve: Rates, mdr: float) -> OperatingPoint:
@@ -104,29 +111,62 @@ def bootstrap(
     dict of str to Interval
         ``auc`` and, for each MDR, for example ``fpr_at_mdr_0.01``.
     """
-    names = ["auc", *(f"fpr_at_mdr_{mdr:g}" for mdr in mdrs)]
+    ranked = _ranked(targets, scores)
     _, group = np.unique(objects, return_inverse=True)
     count = int(group.max()) + 1
-    draws = []
+    draws: list[list[float]] = []
     while len(draws) < resamples:
         weights = rng.multinomial(count, np.full(count, 1 / count))[group].astype(np.float64)
-        if weights[targets == 1].any() and weights[targets == 0].any():
-            draws.append(_statistics(targets, scores, weights, mdrs))
+        if ranked.has_both(weights):
+            draws.append(_statistics(ranked.rates(weights), mdrs))
     tail = 50 * (1 - confidence)
     low, high = np.percentile(draws, [tail, 100 - tail], axis=0)
-    values = _statistics(targets, scores, None, mdrs)
+    names = ["auc", *(f"fpr_at_mdr_{mdr:g}" for mdr in mdrs)]
+    values = _statistics(rates(targets, scores), mdrs)
     return {
-        name: Interval(float(value), float(first), float(last))
+        name: Interval(value, float(first), float(last))
         for name, value, first, last in zip(names, values, low, high, strict=True)
     }
 
 
-def _statistics(
-    targets: NDArray[np.integer],
-    scores: NDArray[np.floating],
-    weights: Weights | None,
-    mdrs: tuple[float, ...],
-) -> list[float]:
-    curve = rates(targets, scores, weights)
-    area = float(np.trapezoid(1 - curve.mdr, curve.fpr))
-    return [area, *(fpr_at_mdr(curve, mdr).fpr for mdr in mdrs)]
+@dataclass(frozen=True)
+class _Ranked:
+    """Detections sorted once by falling score, so that each reweighting is two sums.
+
+    ``order`` sorts the detections, ``is_real`` is in that order, and ``ends`` are the places of
+    the last detection of each distinct score.
+    """
+
+    order: NDArray[np.intp]
+    is_real: NDArray[np.bool_]
+    ends: NDArray[np.intp]
+    threshold: NDArray[np.float64]
+
+    def has_both(self, weights: NDArray[np.float64]) -> bool:
+        real = weights[self.order][self.is_real].sum()
+        return bool(0 < real < weights.sum())
+
+    def rates(self, weights: NDArray[np.float64]) -> Rates:
+        sorted_weights = weights[self.order]
+        real = np.cumsum(np.where(self.is_real, sorted_weights, 0))
+        bogus = np.cumsum(np.where(self.is_real, 0, sorted_weights))
+        return Rates(
+            threshold=np.append(np.inf, self.threshold),
+            fpr=np.append(0, bogus[self.ends]) / bogus[-1],
+            mdr=1 - np.append(0, real[self.ends]) / real[-1],
+        )
+
+
+def _ranked(targets: NDArray[np.integer], scores: NDArray[np.floating]) -> _Ranked:
+    is_real = targets == 1
+    if is_real.all() or not is_real.any():
+        only = "real" if is_real.any() else "bogus"
+        raise DatasetError(f"only {only} detections: rates need both kinds")
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order].astype(np.float64)
+    ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
+    return _Ranked(order, is_real[order], ends, ordered[ends])
+
+
+def _statistics(curve: Rates, mdrs: tuple[float, ...]) -> list[float]:
+    return [area_under(curve), *(fpr_at_mdr(curve, mdr).fpr for mdr in mdrs)]

@@ -5,6 +5,7 @@ pixels are those that are not finite; they become 0. The result is finite for ev
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 _BLUR = 1.0
+_untyped_reconstruction: Callable[..., Any] = reconstruction
 # Relative to the largest pixel: below this a stamp is flat but for rounding.
 _FLAT = 1e-14
 _AXES = (-2, -1)
@@ -108,5 +110,5 @@ def _reconstruct_from_border(stamp: NDArray[np.float32]) -> NDArray[np.float32]:
     seed = np.full_like(stamp, stamp.min())
     for edge in (np.s_[0, :], np.s_[-1, :], np.s_[:, 0], np.s_[:, -1]):
         seed[edge] = stamp[edge]
-    grown: NDArray[np.float32] = reconstruction(seed, stamp, method="dilation")
+    grown: NDArray[np.float32] = _untyped_reconstruction(seed, stamp, method="dilation")
     return grown

@@ -30,7 +30,9 @@ def parse_nights(text: str | Iterable[object]) -> tuple[int, ...]:
     ConfigError
         If a word is neither a night nor a range of nights.
     """
-    words = _words(text) if isinstance(text, str) else [w for part in text for w in _words(str(part))]
+    words = (
+        _words(text) if isinstance(text, str) else [w for part in text for w in _words(str(part))]
+    )
     return tuple(sorted({night for word in words for night in _night_range(word)}))
 
 

@@ -24,6 +24,18 @@ log = logging.getLogger(__name__)
 _PACKAGES = ("numpy", "astropy", "h5py", "keras", "tensorflow", "scikit-learn", "SQLAlchemy")
 
 
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions of this project and of the packages that shape its results."""
+    found = {"psat-ml": __version__}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
 @dataclass(frozen=True)
 class Input:
     """A file that went into another: its name, its digest and its own recipe, if it has one."""
@@ -55,7 +67,7 @@ class Recipe:
     options: Mapping[str, Any]
     inputs: Mapping[str, Input] = field(default_factory=dict)
     results: Mapping[str, Any] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=lambda: versions())
+    versions: Mapping[str, str] = field(default_factory=versions)
 
     def to_json(self) -> str:
         """Write the recipe as one line of JSON."""
@@ -150,18 +162,6 @@ def already_made(target: Path, recorded: Recipe | None, wanted: Recipe) -> bool:
         )
     log.info("%s is there already, made by the same recipe", target)
     return True
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Return the versions of this project and of the packages that shape its results."""
-    found = {"psat-ml": __version__}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _recipe(content: Mapping[str, Any]) -> Recipe:

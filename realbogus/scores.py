@@ -57,9 +57,7 @@ def write_scores(path: Path, scores: Scores, recipe: Recipe) -> None:
         writer.writerow(_COLUMNS)
         writer.writerows(
             (name, int(target), format(score, ".7g"))
-            for name, target, score in zip(
-                scores.names, scores.targets, scores.scores, strict=True
-            )
+            for name, target, score in zip(scores.names, scores.targets, scores.scores, strict=True)
         )
 
 
@@ -118,4 +116,3 @@ def _row(words: list[str], *, where: str) -> tuple[str, int, float]:
             f"{where}: not a name, a target (0 or 1) and a score (0 to 1): {','.join(words)[:80]!r}"
         )
     return name, int(float(target)), float(score)
-

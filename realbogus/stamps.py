@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.errors import StampError
-from realbogus.fitsfiles import Header, encode_cards, encode_image, read_fits
+from realbogus.fitsfiles import Header, encode_cards, encode_image, header_value, read_fits
 
 __all__ = ["crop", "read_stamp", "sky_cards", "write_stamp"]
 
@@ -16,7 +16,9 @@ _COPIED = ("FILTER", "EXPTIME", "MJD-OBS", "MAGZPT", "GAIN", "FWHM", "SECPIX", "
 _WCS = ("CTYPE", "CUNIT", "CRVAL", "CD", "CDELT", "PC", "PV", "CROTA", "LONPOLE", "LATPOLE")
 
 
-def read_stamp(path: Path, *, extension: int = 0, mask_value: float | None = None) -> NDArray[np.float32]:
+def read_stamp(
+    path: Path, *, extension: int = 0, mask_value: float | None = None
+) -> NDArray[np.float32]:
     """Read a stamp.
 
     Parameters
@@ -53,29 +55,34 @@ def crop(stamp: NDArray[np.float32], *, extent: int) -> NDArray[np.float32]:
     stamp : ndarray of shape (ny, nx)
         The source is in the pixel ``[ny // 2, nx // 2]``.
     extent : int
-        Half the side of the result.
+        Half the side of a feature.
 
     Returns
     -------
-    ndarray of shape (2 * extent, 2 * extent)
-        The source is in the pixel ``[extent, extent]``.
+    ndarray of shape (2 * extent + 1, 2 * extent + 1)
+        The source is in the middle, the pixel ``[extent, extent]``, so that it stays there when
+        the crop is turned. A last row or column that the stamp lacks is NaN. The feature is all
+        but the last row and column.
 
     Raises
     ------
     StampError
-        If the stamp is smaller than that.
+        If the stamp is smaller than the feature.
     """
     ny, nx = stamp.shape
     if min(ny, nx) < 2 * extent:
         raise StampError(f"{nx} x {ny} pixels, smaller than 2 x extent = {2 * extent}")
     bottom, left = ny // 2 - extent, nx // 2 - extent
-    return stamp[bottom : bottom + 2 * extent, left : left + 2 * extent]
+    found = stamp[bottom : bottom + 2 * extent + 1, left : left + 2 * extent + 1]
+    missing = [(0, 2 * extent + 1 - side) for side in found.shape]
+    return np.pad(found, missing, constant_values=np.nan)
 
 
 def sky_cards(header: Header) -> str:
     """Collect the cards of an image that its stamps share: filter, date, zero point, WCS."""
-    shared = (card for card in header.cards if card.keyword in _COPIED or _is_wcs(card.keyword))
-    return encode_cards((card.keyword, card.value) for card in shared)
+    shared = [key for key in dict.fromkeys(header) if key in _COPIED or _is_wcs(key)]
+    values = ((key, header_value(header, key)) for key in shared)
+    return encode_cards((key, value) for key, value in values if value is not None)
 
 
 def write_stamp(
@@ -103,4 +110,6 @@ def write_stamp(
 
 
 def _is_wcs(keyword: str) -> bool:
-    return any(keyword.startswith(prefix) and keyword[len(prefix) :][:1].isdigit() for prefix in _WCS)
+    return any(
+        keyword.startswith(prefix) and keyword[len(prefix) :][:1].isdigit() for prefix in _WCS
+    )

@@ -40,7 +40,7 @@ class Database:
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """Open the database of a URL: ``sqlite:///FILE`` or ``mysql+pymysql://…``; it may be new."""
+        """Open the database of a URL: ``sqlite:///FILE`` or ``mysql+pymysql://…``."""
         try:
             return cls(make_url(url))
         except (ArgumentError, ValueError) as error:
@@ -61,6 +61,7 @@ class Database:
         return cls(_server_url(settings), options=_server_options(settings))
 
     def __enter__(self) -> Self:
+        """Give the open database."""
         return self
 
     def __exit__(
@@ -69,6 +70,7 @@ class Database:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        """Close the connection."""
         self._connection.close()
         self._engine.dispose()
 
@@ -76,7 +78,8 @@ class Database:
         """Run a query and give its rows one by one, as they come from the server."""
         with self._errors():
             streaming = self._connection.execution_options(stream_results=True, yield_per=_BATCH)
-            yield from streaming.execute(query).mappings()
+            for row in streaming.execute(query).mappings():
+                yield dict(row)
 
     def create_tables(self, survey: str) -> None:
         """Make the empty tables of a survey."""

@@ -1,5 +1,7 @@
 """The tables of the ATLAS and Pan-STARRS databases, as far as real/bogus work needs them."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -32,7 +34,7 @@ _SMALL_ID = SmallInteger().with_variant(mysql.SMALLINT(unsigned=True), "mysql", 
 _TINY = SmallInteger().with_variant(mysql.TINYINT(), "mysql", "mariadb")
 
 
-def _nullable(kind: TypeEngine[object] | type[TypeEngine[object]], *names: str) -> list[Column[object]]:
+def _nullable(kind: TypeEngine[Any] | type[TypeEngine[Any]], *names: str) -> list[Column[Any]]:
     return [Column(name, kind) for name in names]
 
 

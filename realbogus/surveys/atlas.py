@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from realbogus.database import Database
@@ -118,15 +118,15 @@ def image_name(obs: str) -> PurePosixPath:
 def select_exposures(
     database: Database, *, camera: str, night: int, rules: LabelRules
 ) -> Iterator[Exposure]:
-    """Give the exposures of a camera in a night that have labelled detections."""
+    """Give the exposures of a camera in a night with their labelled detections."""
     for row in list(database.rows(exposures(camera, night))):
         obs = str(row["obs"])
         if not _OBS.fullmatch(obs):
-            log.warning("night %d: an exposure whose name is not one is left out: %.40r", night, obs)
+            log.warning(
+                "night %d: an exposure whose name is not one is left out: %.40r", night, obs
+            )
             continue
-        detections = (*_select(database, row["id"], rules),)
-        if detections:
-            yield Exposure(obs, detections)
+        yield Exposure(obs, tuple(_select(database, row["id"], rules)))
 
 
 def _select(database: Database, exposure: int, rules: LabelRules) -> Iterator[Detection]:
@@ -145,8 +145,3 @@ def _detection(row: Mapping[str, Any], *, is_real: bool) -> Detection:
 
 def _number(value: object) -> float:
     return float("nan") if value is None else float(str(value))
-
-
-def image_path(root: Path, obs: str) -> Path:
-    """Return the difference image of an exposure."""
-    return root / image_name(obs)

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""Train a classifier on a data set, unless it exists, and score the data set's test part."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from realbogus.cli import ArgumentParser, run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script with the words of a command line; return the exit status."""
+    parser = ArgumentParser(__doc__)
+    add = parser.add_argument
+    add("trainingset", type=Path, help="the data set (.h5)")
+    add("--classifierfile", type=Path, required=True, help="the classifier (.h5 or .keras)")
+    add("--outputcsv", type=Path, required=True, help="the score file to make")
+    add("--model", default="psat", help="architecture: psat (%(default)s)")
+    add("--epochs", type=int, default=20, help="passes over the training part (%(default)s)")
+    add("--batch", type=int, default=128, help="stamps a step (%(default)s)")
+    add(
+        "--validationFraction",
+        type=float,
+        default=0.2,
+        help="of the training objects, to choose the best epoch (%(default)s)",
+    )
+    add("--seed", type=int, default=0, help="of weights, order and dropout (%(default)s)")
+    options = parser.parse_args(argv)
+    return run(lambda: _train(options), verbose=options.verbose)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from realbogus.stages.train import train_classifier
+
+    train_classifier(
+        options.trainingset,
+        classifier=options.classifierfile,
+        output_csv=options.outputcsv,
+        model=options.model,
+        epochs=options.epochs,
+        batch=options.batch,
+        validation_fraction=options.validationFraction,
+        seed=options.seed,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+"""Scores of normalised stamps."""
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["predict"]
+
+_BATCH = 1024
+
+
+def predict(model: keras.Model, stamps: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the probability that each stamp is real.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From (n, side, side, 1) to (n, 2).
+    stamps : ndarray of shape (n, side, side)
+        Normalised as the model's recipe says.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        From 0 (bogus) to 1 (real).
+    """
+    probabilities = model.predict(stamps[..., np.newaxis], batch_size=_BATCH, verbose=0)
+    real: NDArray[np.float64] = probabilities[:, 1].astype(np.float64)
+    return real

@@ -1,0 +1,97 @@
+"""Classifier files: a network's weights and its recipe, in Keras's own formats.
+
+On loading, the network is made anew from the registry and takes only numbers from the file, so
+that nothing in a file is ever run.
+"""
+
+import logging
+import zipfile
+from pathlib import Path
+
+import keras
+
+from realbogus.errors import ModelError
+from realbogus.files import atomic_path
+from realbogus.hdf5 import read_recipe, write_recipe
+from realbogus.models.registry import build_model
+from realbogus.recipes import Recipe
+
+__all__ = ["SUFFIXES", "load_model", "read_model_recipe", "require_suffix", "save_model"]
+
+SUFFIXES = (".h5", ".keras")
+_MEMBER = "recipe.json"
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
+
+
+def save_model(path: Path, model: keras.Model, recipe: Recipe) -> None:
+    """Write a classifier, whole or not at all: ``.h5`` or ``.keras`` by the suffix."""
+    require_suffix(path)
+    # Keras advises against .h5 at every save; the choice is the user's.
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    with atomic_path(path) as part:
+        model.save(part)
+        if path.suffix == ".h5":
+            write_recipe(part, recipe, error=ModelError)
+        else:
+            with zipfile.ZipFile(part, "a") as archive:
+                archive.writestr(_MEMBER, recipe.to_json())
+
+
+def load_model(path: Path, recipe: Recipe | None, *, side: int) -> keras.Model:
+    """Load a classifier for features of shape (side, side).
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    recipe : Recipe or None
+        Its recipe, from `read_model_recipe`. Without one, it is taken for the weights of the
+        documented network.
+    side : int
+        Side of the features that it is to score, in pixels.
+
+    Raises
+    ------
+    ModelError
+        If the file is damaged, or its network is for other features.
+    """
+    name = "psat" if recipe is None else str(recipe.options["model"])
+    model = build_model(name, side)
+    try:
+        model.load_weights(path)
+    except _DAMAGE as error:
+        raise ModelError(
+            f"{path}: does not hold weights of the network {name!r} for {side} x {side} pixels"
+        ) from error
+    return model
+
+
+def read_model_recipe(path: Path) -> Recipe | None:
+    """Read the recipe of a classifier; None if it has none.
+
+    Raises
+    ------
+    ModelError
+        If the file is no classifier.
+    """
+    require_suffix(path)
+    if path.suffix == ".h5":
+        return read_recipe(path, error=ModelError)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            text = archive.read(_MEMBER).decode() if _MEMBER in archive.namelist() else None
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path}: not a Keras classifier") from error
+    return None if text is None else Recipe.from_json(text)
+
+
+def require_suffix(path: Path) -> None:
+    """Check that a classifier's name ends as Keras wants it.
+
+    Raises
+    ------
+    ModelError
+        If it does not.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ModelError(f"classifierfile must end in {' or '.join(SUFFIXES)}; got {path.name!r}")

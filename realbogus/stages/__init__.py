@@ -1,0 +1,1 @@
+"""The steps of the pipeline: one public function each, which meet only through files."""
