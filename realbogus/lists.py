@@ -17,7 +17,7 @@ __all__ = ["Row", "object_of", "read_list", "read_list_recipe", "write_list"]
 _COLUMNS = "# x y mag dmag ra dec obs object stamp"
 _RECIPE = "# recipe: "
 _NUMBERS = 6
-_UNKNOWN = (float("nan"),) * _NUMBERS
+_NAN = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def _rows(path: Path) -> Iterator[Row]:
 
 def _row(text: str, has_header: bool, *, where: str) -> Row:
     if not has_header:
-        return Row(*_UNKNOWN, "-", object_of(text), text)
+        return Row(_NAN, _NAN, _NAN, _NAN, _NAN, _NAN, "-", object_of(text), text)
     words = text.split()
     try:
         x, y, mag, dmag, ra, dec = map(float, words[:_NUMBERS])

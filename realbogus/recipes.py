@@ -17,7 +17,7 @@ from typing import Any
 from realbogus import __version__
 from realbogus.errors import FormatError, RecipeError
 
-__all__ = ["Input", "Recipe", "already_made", "find_difference", "identify", "versions"]
+__all__ = ["Input", "Recipe", "already_made", "find_difference", "versions"]
 
 log = logging.getLogger(__name__)
 
@@ -91,14 +91,6 @@ class Recipe:
     def digest(self) -> str:
         """Sixty-four hexadecimal digits that stand for this recipe and its results."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
-
-
-def identify(path: Path, recipe: Recipe | None) -> Input:
-    """Describe an input file: by its recipe where it has one, else by its bytes."""
-    if recipe is not None:
-        return Input(path.name, recipe.digest, recipe)
-    with path.open("rb") as stream:
-        return Input(path.name, hashlib.file_digest(stream, "sha256").hexdigest())
 
 
 def find_difference(

@@ -12,14 +12,13 @@ import keras
 
 from realbogus.errors import ModelError
 from realbogus.files import atomic_path
-from realbogus.hdf5 import read_recipe, write_recipe
+from realbogus.hdf5 import write_recipe
+from realbogus.models.files import RECIPE_MEMBER, require_suffix
 from realbogus.models.registry import build_model
 from realbogus.recipes import Recipe
 
-__all__ = ["SUFFIXES", "load_model", "read_model_recipe", "require_suffix", "save_model"]
+__all__ = ["load_model", "save_model"]
 
-SUFFIXES = (".h5", ".keras")
-_MEMBER = "recipe.json"
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
 
 
@@ -34,7 +33,7 @@ def save_model(path: Path, model: keras.Model, recipe: Recipe) -> None:
             write_recipe(part, recipe, error=ModelError)
         else:
             with zipfile.ZipFile(part, "a") as archive:
-                archive.writestr(_MEMBER, recipe.to_json())
+                archive.writestr(RECIPE_MEMBER, recipe.to_json())
 
 
 def load_model(path: Path, recipe: Recipe | None, *, side: int) -> keras.Model:
@@ -64,34 +63,3 @@ def load_model(path: Path, recipe: Recipe | None, *, side: int) -> keras.Model:
             f"{path}: does not hold weights of the network {name!r} for {side} x {side} pixels"
         ) from error
     return model
-
-
-def read_model_recipe(path: Path) -> Recipe | None:
-    """Read the recipe of a classifier; None if it has none.
-
-    Raises
-    ------
-    ModelError
-        If the file is no classifier.
-    """
-    require_suffix(path)
-    if path.suffix == ".h5":
-        return read_recipe(path, error=ModelError)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            text = archive.read(_MEMBER).decode() if _MEMBER in archive.namelist() else None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path}: not a Keras classifier") from error
-    return None if text is None else Recipe.from_json(text)
-
-
-def require_suffix(path: Path) -> None:
-    """Check that a classifier's name ends as Keras wants it.
-
-    Raises
-    ------
-    ModelError
-        If it does not.
-    """
-    if path.suffix not in SUFFIXES:
-        raise ModelError(f"classifierfile must end in {' or '.join(SUFFIXES)}; got {path.name!r}")

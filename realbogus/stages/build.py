@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from realbogus.dataset import Part, read_dataset_recipe, split_by_object, write_dataset
 from realbogus.errors import ConfigError, DatasetError, StampError
 from realbogus.files import require_readable_file, require_writable_folder
-from realbogus.lists import Row, read_list, read_list_recipe
+from realbogus.lists import Row, read_list
 from realbogus.normalisation import canonical_name, normalise
 from realbogus.parallel import progress
-from realbogus.recipes import Recipe, already_made, identify
+from realbogus.provenance import identify
+from realbogus.recipes import Recipe, already_made
 from realbogus.stamps import crop, read_stamp
 
 __all__ = ["ROTATIONS", "build_dataset"]
@@ -84,8 +85,8 @@ def build_dataset(
         "seed": seed,
     }
     inputs = {
-        "good": identify(good, read_list_recipe(good)),
-        "bad": identify(bad, read_list_recipe(bad)),
+        "good": identify(good),
+        "bad": identify(bad),
     }
     recipe = Recipe("build", options, inputs)
     if already_made(output, read_dataset_recipe(output) if output.exists() else None, recipe):

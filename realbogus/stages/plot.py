@@ -10,8 +10,9 @@ from realbogus.errors import ConfigError, FormatError
 from realbogus.files import require_writable_folder
 from realbogus.metrics import bootstrap, rates
 from realbogus.plots import Run, draw_rates, read_figure_recipe, require_figure_suffix, save_figure
-from realbogus.recipes import Recipe, already_made, identify
-from realbogus.scores import read_score_recipe, read_scores
+from realbogus.provenance import identify
+from realbogus.recipes import Recipe, already_made
+from realbogus.scores import read_scores
 
 __all__ = ["plot_results"]
 
@@ -39,9 +40,7 @@ def plot_results(input_files: Sequence[Path], output: Path) -> None:
     require_figure_suffix(output)
     if not input_files:
         raise ConfigError("inputFiles: give at least one score file")
-    inputs = {
-        _key(i): identify(path, read_score_recipe(path)) for i, path in enumerate(input_files)
-    }
+    inputs = {_key(i): identify(path) for i, path in enumerate(input_files)}
     recipe = Recipe("plot", {"files": len(input_files)}, inputs)
     if already_made(output, read_figure_recipe(output) if output.exists() else None, recipe):
         return

@@ -11,11 +11,13 @@ from realbogus.dataset import Part, read_dataset_recipe, read_part, split_by_obj
 from realbogus.errors import ConfigError, DatasetError, RecipeError
 from realbogus.files import require_readable_file, require_writable_folder
 from realbogus.metrics import area_under, fpr_at_mdr, rates
+from realbogus.models.files import read_model_recipe, require_suffix
 from realbogus.models.prediction import predict
 from realbogus.models.registry import require_architecture
-from realbogus.models.storage import load_model, read_model_recipe, require_suffix, save_model
+from realbogus.models.storage import load_model, save_model
 from realbogus.models.training import train
-from realbogus.recipes import Recipe, already_made, identify
+from realbogus.provenance import identify
+from realbogus.recipes import Recipe, already_made
 from realbogus.scores import Scores, read_score_recipe, write_scores
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def train_classifier(
         "validationFraction": validation_fraction,
         "seed": seed,
     }
-    inputs = {"trainingset": identify(trainingset, dataset_recipe)}
+    inputs = {"trainingset": identify(trainingset)}
     wanted = Recipe("train", options, inputs)
     if _all_made(classifier, output_csv, wanted):
         return
@@ -174,6 +176,6 @@ def _score(trainingset: Path, classifier: Path, output_csv: Path, wanted: Recipe
     recorded = read_model_recipe(classifier)
     model = load_model(classifier, recorded, side=test.stamps.shape[-1])
     scores = Scores(test.names, test.targets, predict(model, test.stamps))
-    inputs = {**wanted.inputs, "classifierfile": identify(classifier, recorded)}
+    inputs = {**wanted.inputs, "classifierfile": identify(classifier)}
     write_scores(output_csv, scores, Recipe("score", wanted.options, inputs))
     log.info("%s: %d scores", output_csv, len(test))

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""The pipeline as Luigi tasks; asking for any of them builds whatever it lacks.
+
+python atlasClassificationPipeline.py PlotResults --local-scheduler --GetCutOuts-mjds 58310-58320
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import luigi
+
+from realbogus.errors import ConfigError
+from realbogus.tasks import FilesParameter, NightsParameter, RecipeTask, run_luigi
+
+
+class _LocatedTask(RecipeTask):
+    stampLocation = luigi.Parameter(
+        default="training", description="folder of everything that is made"
+    )
+
+    def path(self, option: str, name: str) -> Path:
+        """Give the file of an option, by default ``name`` under ``stampLocation``."""
+        return Path(getattr(self, option) or Path(self.stampLocation, name))
+
+
+class GetCutOuts(_LocatedTask):
+    """Cut stamps of labelled detections, and list them in good.txt and bad.txt."""
+
+    configFile = luigi.Parameter(default="config.yaml", description="database credentials")
+    mjds = NightsParameter(default=(), description="nights: [58310,58311] or 58310-58320")
+    stampSize = luigi.IntParameter(default=40, description="side of a stamp, px")
+    camera = luigi.Parameter(default="02a", description="01a, 02a, 03a, 04a or 05r")
+    downloadthreads = luigi.IntParameter(default=5, significant=False)
+    stampThreads = luigi.OptionalIntParameter(default=None, significant=False)
+    maxMissing = luigi.FloatParameter(default=0.1, significant=False)
+
+    content_options = ("camera", "mjds", "stampSize")
+
+    def output(self) -> Mapping[str, luigi.LocalTarget]:
+        return {
+            name: luigi.LocalTarget(Path(self.stampLocation, f"{name}.txt"))
+            for name in ("good", "bad")
+        }
+
+    def wanted_options(self) -> Mapping[str, Any]:
+        options = dict(super().wanted_options())
+        return options if self.mjds else {**options, "mjds": None}
+
+    def run(self) -> None:
+        from realbogus.stages.cut_atlas import cut_atlas
+
+        cut_atlas(
+            Path(self.configFile),
+            nights=self.mjds,
+            location=Path(self.stampLocation),
+            camera=self.camera,
+            stamp_size=self.stampSize,
+            download_threads=self.downloadthreads,
+            stamp_threads=self.stampThreads,
+            max_missing=self.maxMissing,
+        )
+
+
+class BuildMLDataset(_LocatedTask):
+    """Build a data set from good.txt and bad.txt."""
+
+    good = luigi.Parameter(default="", description="list of real (stampLocation/good.txt)")
+    bad = luigi.Parameter(default="", description="list of bogus (stampLocation/bad.txt)")
+    outputFile = luigi.Parameter(default="", description="data set (stampLocation/dataset.h5)")
+    e = luigi.IntParameter(default=10, description="extent: half the side of a feature, px")
+    E = luigi.IntParameter(default=0, description="extension: the HDU of the stamps' pixels")
+    s = luigi.FloatParameter(default=3, description="skew: bogus for every real")
+    r = luigi.OptionalIntParameter(default=None, description="rotation step of copies: 90 or 180")
+    N = luigi.Parameter(default="signPreserveNorm", description="normalisation")
+    m = luigi.OptionalFloatParameter(default=None, description="value of masked pixels")
+    testFraction = luigi.FloatParameter(default=0.25, description="of the objects")
+    seed = luigi.IntParameter(default=0, description="of the draws")
+
+    content_options = ("e", "E", "s", "r", "N", "m", "testFraction", "seed")
+
+    def content_inputs(self) -> Mapping[str, Path]:
+        return {name: self.path(name, f"{name}.txt") for name in ("good", "bad")}
+
+    def requires(self) -> Mapping[str, RecipeTask]:
+        lists = self.content_inputs()
+        folder = lists["good"].parent
+        if all(path == folder / f"{name}.txt" for name, path in lists.items()):
+            return dict.fromkeys(lists, self.need(GetCutOuts, stampLocation=str(folder)))
+        for name, path in lists.items():
+            if not path.exists():
+                raise ConfigError(
+                    f"{name}: {path} does not exist, and GetCutOuts makes only good.txt and "
+                    "bad.txt in one folder"
+                )
+        return {}
+
+    def output(self) -> luigi.LocalTarget:
+        return luigi.LocalTarget(self.path("outputFile", "dataset.h5"))
+
+    def wanted_options(self) -> Mapping[str, Any]:
+        from realbogus.normalisation import canonical_name
+
+        return {**super().wanted_options(), "N": canonical_name(self.N)}
+
+    def run(self) -> None:
+        from realbogus.stages.build import build_dataset
+
+        lists = self.content_inputs()
+        build_dataset(
+            lists["good"],
+            lists["bad"],
+            Path(self.output().path),
+            extent=self.e,
+            extension=self.E,
+            skew=self.s,
+            rotation=self.r,
+            normalisation=self.N,
+            mask_value=self.m,
+            test_fraction=self.testFraction,
+            seed=self.seed,
+        )
+
+
+class KerasTensorflowClassifier(_LocatedTask):
+    """Train a classifier unless it exists, and score the test part of the data set."""
+
+    outputcsv = luigi.Parameter(default="", description="score file (stampLocation/scores.csv)")
+    trainingset = luigi.Parameter(default="", description="data set (stampLocation/dataset.h5)")
+    classifierfile = luigi.Parameter(default="", description="classifier (stampLocation/model.h5)")
+    model = luigi.Parameter(default="psat", description="architecture")
+    epochs = luigi.IntParameter(default=20, description="passes over the training part")
+    batch = luigi.IntParameter(default=128, description="stamps a step")
+    validationFraction = luigi.FloatParameter(default=0.2, description="of the training objects")
+    seed = luigi.IntParameter(default=0, description="of weights, order and dropout")
+
+    content_options = ("model", "epochs", "batch", "validationFraction", "seed")
+
+    def content_inputs(self) -> Mapping[str, Path]:
+        return {"trainingset": self.path("trainingset", "dataset.h5")}
+
+    def requires(self) -> Mapping[str, RecipeTask]:
+        trainingset = self.content_inputs()["trainingset"]
+        return {
+            "trainingset": self.need(
+                BuildMLDataset, outputFile=str(trainingset), stampLocation=self.stampLocation
+            )
+        }
+
+    def output(self) -> Sequence[luigi.LocalTarget]:
+        scores = luigi.LocalTarget(self.path("outputcsv", "scores.csv"))
+        if self.isUpstream:
+            return [scores]
+        return [scores, luigi.LocalTarget(self.path("classifierfile", "model.h5"))]
+
+    def run(self) -> None:
+        from realbogus.stages.train import train_classifier
+
+        train_classifier(
+            self.content_inputs()["trainingset"],
+            classifier=self.path("classifierfile", "model.h5"),
+            output_csv=self.path("outputcsv", "scores.csv"),
+            model=self.model,
+            epochs=self.epochs,
+            batch=self.batch,
+            validation_fraction=self.validationFraction,
+            seed=self.seed,
+        )
+
+
+class PlotResults(_LocatedTask):
+    """Plot the ROC curve and the detection error tradeoff of score files."""
+
+    inputFiles = FilesParameter(default=(), description="score files (stampLocation/scores.csv)")
+    outputFile = luigi.Parameter(default="", description="picture (stampLocation/plots.png)")
+
+    def score_files(self) -> Sequence[Path]:
+        """Give the score files to plot."""
+        return [Path(name) for name in self.inputFiles] or [Path(self.stampLocation, "scores.csv")]
+
+    def content_inputs(self) -> Mapping[str, Path]:
+        return {f"inputFiles[{i}]": path for i, path in enumerate(self.score_files())}
+
+    def requires(self) -> Mapping[str, RecipeTask]:
+        return {
+            key: self.need(
+                KerasTensorflowClassifier, outputcsv=str(path), stampLocation=self.stampLocation
+            )
+            for key, path in self.content_inputs().items()
+        }
+
+    def output(self) -> luigi.LocalTarget:
+        return luigi.LocalTarget(self.path("outputFile", "plots.png"))
+
+    def wanted_options(self) -> Mapping[str, Any]:
+        return {"files": len(self.score_files())}
+
+    def run(self) -> None:
+        from realbogus.stages.plot import plot_results
+
+        plot_results(self.score_files(), Path(self.output().path))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the task of a command line; return the exit status."""
+    return run_luigi(sys.argv[1:] if argv is None else argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

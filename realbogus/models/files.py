@@ -1,0 +1,48 @@
+"""Classifier files as files: their names and their recipes, without loading Keras."""
+
+import zipfile
+from pathlib import Path
+
+from realbogus.errors import ModelError
+from realbogus.hdf5 import read_recipe
+from realbogus.recipes import Recipe
+
+__all__ = ["RECIPE_MEMBER", "SUFFIXES", "read_model_recipe", "require_suffix"]
+
+SUFFIXES = (".h5", ".keras")
+RECIPE_MEMBER = "recipe.json"
+
+
+def read_model_recipe(path: Path) -> Recipe | None:
+    """Read the recipe of a classifier; None if it has none.
+
+    Raises
+    ------
+    ModelError
+        If the file is no classifier.
+    """
+    require_suffix(path)
+    if path.suffix == ".h5":
+        return read_recipe(path, error=ModelError)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            text = (
+                archive.read(RECIPE_MEMBER).decode()
+                if RECIPE_MEMBER in archive.namelist()
+                else None
+            )
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path}: not a Keras classifier") from error
+    return None if text is None else Recipe.from_json(text)
+
+
+def require_suffix(path: Path) -> None:
+    """Check that a classifier's name ends as Keras wants it.
+
+    Raises
+    ------
+    ModelError
+        If it does not.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ModelError(f"classifierfile must end in {' or '.join(SUFFIXES)}; got {path.name!r}")

@@ -1,0 +1,38 @@
+"""The recipe and the identity of any file of the pipeline."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from realbogus.dataset import read_dataset_recipe
+from realbogus.lists import read_list_recipe
+from realbogus.models.files import read_model_recipe
+from realbogus.plots import read_figure_recipe
+from realbogus.recipes import Input, Recipe
+from realbogus.scores import read_score_recipe
+
+__all__ = ["READERS", "identify", "read_recipe"]
+
+READERS: dict[str, Callable[[Path], Recipe | None]] = {
+    ".txt": read_list_recipe,
+    ".csv": read_score_recipe,
+    ".h5": read_dataset_recipe,
+    ".keras": read_model_recipe,
+    ".png": read_figure_recipe,
+}
+"""How to read the recipe of a file, by its suffix."""
+
+
+def read_recipe(path: Path) -> Recipe | None:
+    """Read the recipe of a file; None if it has none, or can't have one."""
+    reader = READERS.get(path.suffix.lower())
+    return None if reader is None else reader(path)
+
+
+def identify(path: Path) -> Input:
+    """Describe an input file: by its recipe where it has one, else by its bytes."""
+    recipe = read_recipe(path)
+    if recipe is not None:
+        return Input(path.name, recipe.digest, recipe)
+    with path.open("rb") as stream:
+        return Input(path.name, hashlib.file_digest(stream, "sha256").hexdigest())

@@ -1,0 +1,227 @@
+"""What the Luigi tasks share: option types, recipes checked, and errors in one line."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import luigi
+from luigi.cmdline_parser import CmdlineParser
+from luigi.interface import PidLockAlreadyTakenExit
+from luigi.parameter import ParameterException, ParameterVisibility
+from luigi.task_register import Register, TaskClassException
+
+from realbogus.cli import describe_error, start_logging
+from realbogus.errors import ConfigError, RealBogusError, RecipeError
+from realbogus.options import parse_names, parse_nights
+from realbogus.provenance import identify, read_recipe
+from realbogus.recipes import Recipe, find_difference
+
+__all__ = ["FilesParameter", "NightsParameter", "RecipeTask", "run_luigi"]
+
+log = logging.getLogger("realbogus")
+
+AnyTask = TypeVar("AnyTask", bound="RecipeTask")
+
+
+class NightsParameter(luigi.Parameter[tuple[int, ...]]):
+    """A list of nights: ``[58310,58311]``, ``58310,58311`` or ``58310-58320``."""
+
+    def parse(self, text: str) -> tuple[int, ...]:
+        """Read nights as typed."""
+        return parse_nights(text)
+
+    def normalize(self, value: str | Iterable[object]) -> tuple[int, ...]:
+        """Take nights as typed or as a list."""
+        return parse_nights(value)
+
+    def serialize(self, value: Iterable[int]) -> str:
+        """Write nights as typed."""
+        return ",".join(map(str, value))
+
+
+class FilesParameter(luigi.Parameter[tuple[str, ...]]):
+    """A list of file names: ``[a.csv,b.csv]``, ``["a.csv", "b.csv"]`` or ``a.csv,b.csv``."""
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        """Read file names as typed."""
+        return parse_names(text)
+
+    def normalize(self, value: str | Iterable[str]) -> tuple[str, ...]:
+        """Take file names as typed or as a list."""
+        return parse_names(value) if isinstance(value, str) else tuple(map(str, value))
+
+    def serialize(self, value: Iterable[str]) -> str:
+        """Write file names as typed."""
+        return f"[{','.join(value)}]"
+
+
+class RecipeTask(luigi.Task):
+    """A task whose target says what made it.
+
+    A task that was asked for wants its target made exactly by its options. One that another task
+    needs (``isUpstream``) takes a file at hand as it is, but for the options that were given.
+    """
+
+    isUpstream = luigi.BoolParameter(  # noqa: N815 - a task's option
+        default=False, significant=False, visibility=ParameterVisibility.PRIVATE
+    )
+
+    content_options: tuple[str, ...] = ()
+    """The options that decide the content of the target."""
+
+    def content_inputs(self) -> Mapping[str, Path]:
+        """Give the input files by option name, whether they exist or not."""
+        return {}
+
+    def requires(self) -> Mapping[str, "RecipeTask"]:
+        """Give the upstream tasks by the option that names what they make."""
+        return {}
+
+    def output(self) -> Any:
+        """Give the targets; the first carries the recipe."""
+        raise NotImplementedError
+
+    def complete(self) -> bool:
+        """Say whether the targets exist; those of another recipe are an error."""
+        targets = [Path(target.path) for target in luigi.task.flatten(self.output())]
+        if not all(target.exists() for target in targets):
+            return False
+        recipe = read_recipe(targets[0])
+        if recipe is not None:
+            self.require_agreement(targets[0], recipe)
+        return True
+
+    def on_failure(self, exception: BaseException) -> str:
+        """Tell the scheduler the error in one line."""
+        return describe_error(exception)
+
+    def need(self, task: type[AnyTask], **passed: str) -> AnyTask:
+        """Ask for an upstream task, to which this one passes some options.
+
+        Raises
+        ------
+        ConfigError
+            If one of them was also given on the command line, with another value.
+        """
+        for name, value in passed.items():
+            given = _given_on_command_line(str(task.task_family), name)
+            if given is not None and given != value:
+                raise ConfigError(
+                    f"--{task.task_family}-{name} {given}: {self.task_family} itself asks for "
+                    f"{value}; give that option to {self.task_family}"
+                )
+        options: dict[str, Any] = {"isUpstream": True, **passed}
+        return task(**options)
+
+    def require_agreement(self, target: Path, recipe: Recipe) -> None:
+        """Check that a target was made by this task's options, and its inputs by theirs.
+
+        Raises
+        ------
+        RecipeError
+            If not; it names the first option that differs.
+        """
+        inputs = {} if self.isUpstream else self._digests()
+        difference = find_difference(recipe, options=self._demands(), inputs=inputs)
+        if difference is not None:
+            raise RecipeError(
+                f"{target} exists and was made with {self.task_family} {difference}: "
+                "remove it, name another file, or ask for what made it"
+            )
+        for name, task in self.requires().items():
+            made_from = recipe.inputs.get(name)
+            if made_from is not None and made_from.recipe is not None:
+                task.require_agreement(target, made_from.recipe)
+
+    def _demands(self) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in self.wanted_options().items()
+            if not self.isUpstream or self._is_given(name)
+        }
+
+    def wanted_options(self) -> Mapping[str, Any]:
+        """Give the content options as recipes record them."""
+        return {name: getattr(self, name) for name in self.content_options}
+
+    def _is_given(self, name: str) -> bool:
+        family = str(self.task_family)
+        parameter = getattr(type(self), name, None)
+        if not isinstance(parameter, luigi.Parameter):
+            return False
+        default = parameter.normalize(parameter.task_value(family, name))
+        return getattr(self, name) != default or _given_on_command_line(family, name) is not None
+
+    def _digests(self) -> dict[str, str]:
+        files = self.content_inputs()
+        return {name: identify(path).digest for name, path in files.items() if path.exists()}
+
+
+def run_luigi(argv: Sequence[str]) -> int:
+    """Run the task of a command line.
+
+    Returns
+    -------
+    int
+        The exit status: 0, or 1 if anything failed.
+    """
+    start_logging(verbose=False)
+    logging.getLogger("luigi-interface").addFilter(_shorten)
+    try:
+        words = _canonical_words(argv)
+        if not any(word.startswith("--log-level") for word in words):
+            words += ["--log-level", "INFO"]
+        return 0 if luigi.run(words) else 1
+    except PidLockAlreadyTakenExit:
+        log.error("the same command is running already (--no-lock allows two)")
+    except (RealBogusError, ParameterException, TaskClassException, OSError, ValueError) as error:
+        log.error("%s", describe_error(error))
+    return 1
+
+
+def _given_on_command_line(family: str, name: str) -> str | None:
+    parser = CmdlineParser.get_instance()
+    return None if parser is None else getattr(parser.known_args, f"{family}_{name}", None)
+
+
+def _canonical_words(argv: Sequence[str]) -> list[str]:
+    """Give the options of a command line their declared case; an unknown one is an error."""
+    flags = _flags()
+    by_lower: dict[str, set[str]] = {}
+    for flag in flags:
+        by_lower.setdefault(flag.lower(), set()).add(flag)
+    words = []
+    for word in argv:
+        name, equals, value = word.partition("=")
+        if name.startswith("--") and name not in flags:
+            same = by_lower.get(name.lower(), set())
+            if len(same) != 1:
+                raise ConfigError(f"{name}: no such option (see --help)")
+            name = next(iter(same))
+        words.append(f"{name}{equals}{value}")
+    return words
+
+
+def _flags() -> set[str]:
+    flags = {"--help", "--help-all"}
+    for task, is_without_section, name, _ in Register.get_all_params():
+        flags.add(f"--{name if is_without_section else f'{task}-{name}'}".replace("_", "-"))
+        flags.add(f"--{name}".replace("_", "-"))
+    return flags
+
+
+def _shorten(record: logging.LogRecord) -> bool:
+    """Turn the traceback that Luigi logs of an expected error into its one line."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, RealBogusError | OSError):
+        record.msg, record.args = describe_error(error), ()
+        record.exc_info = None
+        return True
+    text = record.getMessage()
+    if "\nTraceback (most recent call last)" in text:
+        last = text.strip().splitlines()[-1]
+        if last.startswith("realbogus.errors."):
+            record.msg, record.args = last.partition(": ")[2], ()
+            record.levelno, record.levelname = logging.ERROR, "ERROR"
+    return True
