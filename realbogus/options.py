@@ -67,8 +67,8 @@ def _night_range(word: str) -> range:
     nights = [first, last] if dash else [first]
     if not all(_NIGHT.fullmatch(night) for night in nights):
         raise ConfigError(
-            f"mjds must be nights such as 58310, [58310,58311] or 58310-58320; got {word!r}"
+            f"nights are given like 58310, [58310,58311] or 58310-58320; got {word!r}"
         )
     if int(nights[-1]) < int(nights[0]):
-        raise ConfigError(f"mjds: the range {word!r} ends before it begins")
+        raise ConfigError(f"nights: the range {word!r} ends before it begins")
     return range(int(nights[0]), int(nights[-1]) + 1)

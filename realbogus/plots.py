@@ -148,8 +148,10 @@ def _mark(axes: Axes, run: Run, mdr: float, index: int) -> None:
     axes.annotate(
         f"FPR {point.fpr:.2%} at {mdr:.0%} missed",
         (x, y),
-        xytext=(8, 5 + 11 * index),
+        xytext=(-8, -8 - 12 * index),
         textcoords="offset points",
+        ha="right",
+        va="top",
         fontsize="small",
         color=colour,
     )

@@ -167,7 +167,7 @@ def run_luigi(argv: Sequence[str]) -> int:
         The exit status: 0, or 1 if anything failed.
     """
     start_logging(verbose=False)
-    logging.getLogger("luigi-interface").addFilter(_shorten)
+    _tidy_luigi_log()
     try:
         words = _canonical_words(argv)
         if not any(word.startswith("--log-level") for word in words):
@@ -186,29 +186,71 @@ def _given_on_command_line(family: str, name: str) -> str | None:
 
 
 def _canonical_words(argv: Sequence[str]) -> list[str]:
-    """Give the options of a command line their declared case; an unknown one is an error."""
-    flags = _flags()
-    by_lower: dict[str, set[str]] = {}
-    for flag in flags:
-        by_lower.setdefault(flag.lower(), set()).add(flag)
+    """Give every option its full name in its declared case, and check it and its value.
+
+    Luigi itself would take ``--e`` for an abbreviation of its own options, and would meet a bad
+    value of an upstream task only half-way.
+    """
+    options = _Options(argv)
     words = []
-    for word in argv:
+    for index, word in enumerate(argv):
         name, equals, value = word.partition("=")
-        if name.startswith("--") and name not in flags:
-            same = by_lower.get(name.lower(), set())
-            if len(same) != 1:
-                raise ConfigError(f"{name}: no such option (see --help)")
-            name = next(iter(same))
-        words.append(f"{name}{equals}{value}")
+        if not name.startswith("--"):
+            words.append(word)
+            continue
+        full = options.full_name(name)
+        following = argv[index + 1] if index + 1 < len(argv) else None
+        options.check_value(full, value if equals else following)
+        words.append(f"{full}{equals}{value}")
     return words
 
 
-def _flags() -> set[str]:
-    flags = {"--help", "--help-all"}
-    for task, is_without_section, name, _ in Register.get_all_params():
-        flags.add(f"--{name if is_without_section else f'{task}-{name}'}".replace("_", "-"))
-        flags.add(f"--{name}".replace("_", "-"))
-    return flags
+class _Options:
+    """The options that a command line may have: Luigi's own, and those of every task."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._parameters: dict[str, luigi.Parameter[Any] | None] = {
+            "--help": None,
+            "--help-all": None,
+        }
+        for family, is_global, name, parameter in Register.get_all_params():
+            flag = name if is_global else f"{family}-{name}"
+            self._parameters[f"--{flag}".replace("_", "-")] = parameter
+        root = next((word for word in argv if not word.startswith("-")), "")
+        self._prefixes = (f"--{root}-", "--")
+
+    def full_name(self, name: str) -> str:
+        """Find an option by its name, in any case where that leaves one; the task's own first."""
+        names = [prefix + name.removeprefix("--") for prefix in self._prefixes]
+        for full in names:
+            if full in self._parameters:
+                return full
+        for full in names:
+            same = [known for known in self._parameters if known.lower() == full.lower()]
+            if len(same) == 1:
+                return same[0]
+        raise ConfigError(f"{name}: no such option (see --help)")
+
+    def check_value(self, full: str, value: str | None) -> None:
+        """Check that a value can be read, for the options of tasks."""
+        parameter = self._parameters[full]
+        if parameter is None or isinstance(parameter, luigi.BoolParameter):
+            return
+        if value is None or value.startswith("--"):
+            raise ConfigError(f"{full}: a value is missing")
+        try:
+            parameter.parse(value)
+        except RealBogusError as error:
+            raise ConfigError(f"{full}: {error}") from error
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"{full}: {value!r} is not allowed ({error})") from error
+
+
+def _tidy_luigi_log() -> None:
+    """Keep tracebacks out of Luigi's log, and the log out of the root logger that absl sets up."""
+    luigi_log = logging.getLogger("luigi-interface")
+    luigi_log.propagate = False
+    luigi_log.addFilter(_shorten)
 
 
 def _shorten(record: logging.LogRecord) -> bool:

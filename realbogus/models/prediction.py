@@ -1,8 +1,9 @@
 """Scores of normalised stamps."""
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
+
+from realbogus.models.backend import keras
 
 __all__ = ["predict"]
 

@@ -1,7 +1,6 @@
 """The network documented for this pipeline."""
 
-import keras
-from keras import layers
+from realbogus.models.backend import keras, layers
 
 __all__ = ["build_psat"]
 

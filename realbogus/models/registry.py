@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-import keras
-
 from realbogus.errors import ConfigError
+from realbogus.models.backend import keras
 from realbogus.models.psat import build_psat
 
 __all__ = ["ARCHITECTURES", "build_model", "require_architecture"]

@@ -8,11 +8,10 @@ import logging
 import zipfile
 from pathlib import Path
 
-import keras
-
 from realbogus.errors import ModelError
 from realbogus.files import atomic_path
 from realbogus.hdf5 import write_recipe
+from realbogus.models.backend import keras
 from realbogus.models.files import RECIPE_MEMBER, require_suffix
 from realbogus.models.registry import build_model
 from realbogus.recipes import Recipe

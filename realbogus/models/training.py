@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from realbogus.dataset import Part
+from realbogus.models.backend import keras
 from realbogus.models.registry import build_model
 
 __all__ = ["Trained", "train"]
