@@ -18,11 +18,12 @@ stamps       small FITS files
 dataset      training sets in HDF5, and their split by object
 models       classifiers: the only home of Keras
 plots        the only home of matplotlib
+provenance   the recipe and the identity of any of these files
 parallel     processes
 surveys      what a survey knows: cameras, nights, file names, label rules
 simulation   a survey made from a seed
 stages       one function a script: cut, build, train, plot
-cli          logging, progress, one line for an error
+cli, tasks   logging, one line for an error; what the Luigi tasks share
 ===========  =======================================================================
 """
 

@@ -20,7 +20,11 @@ class ArgumentParser(argparse.ArgumentParser):
     """A parser whose errors are one line and exit status 1, and which knows ``--verbose``."""
 
     def __init__(self, description: str | None) -> None:
-        super().__init__(description=description, allow_abbrev=False)
+        super().__init__(
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
         self.add_argument("-v", "--verbose", action="store_true", help="say more")
 
     def error(self, message: str) -> NoReturn:

@@ -47,7 +47,8 @@ def plot_results(input_files: Sequence[Path], output: Path) -> None:
     require_writable_folder(output.parent)
     labels = _labels(input_files)
     runs = [_run(path, label) for path, label in zip(input_files, labels, strict=True)]
-    save_figure(draw_rates(runs), output, recipe)
+    results = {run.label: _statistics(run) for run in runs}
+    save_figure(draw_rates(runs), output, Recipe("plot", recipe.options, inputs, results))
     for run in runs:
         log.info("%s: AUC %s", run.label, run.statistics["auc"])
         for mdr in ("0.01", "0.04"):
@@ -56,6 +57,12 @@ def plot_results(input_files: Sequence[Path], output: Path) -> None:
                 "%s: false positive rate %s at %s missed", run.label, interval, f"{float(mdr):.0%}"
             )
     log.info("the picture is %s", output)
+
+
+def _statistics(run: Run) -> dict[str, object]:
+    """Say a run's statistics as ``value [low, high]``."""
+    counts = {"real": run.n_real, "bogus": run.n_bogus}
+    return {**counts, **{name: str(interval) for name, interval in run.statistics.items()}}
 
 
 def _key(index: int) -> str:

@@ -1,0 +1,50 @@
+# make demo   the whole pipeline on a simulated survey: demo/training/plots.png
+# make test   the checks and the tests, as continuous integration runs them
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO := demo
+NIGHTS := 58310-58312
+
+.PHONY: help demo test check format test-slow images clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	@tools/environment.sh $(VENV) -e '.[dev]'
+
+$(DEMO)/survey/config.yaml: | $(VENV)/.installed
+	@echo "== simulating a survey in $(DEMO)/survey"
+	@rm -rf $(DEMO)/survey
+	@$(BIN)/python simulateSurvey.py $(DEMO)/survey --mjds $(NIGHTS) --exposures 8 --size 2048 \
+	    --asteroids 100 --garbage 400 --detections 100
+
+demo: $(VENV)/.installed $(DEMO)/survey/config.yaml
+	@echo "== running all four tasks; everything they make is in $(DEMO)/training"
+	@$(BIN)/python atlasClassificationPipeline.py PlotResults --local-scheduler \
+	    --stampLocation $(DEMO)/training \
+	    --GetCutOuts-configFile $(DEMO)/survey/config.yaml --GetCutOuts-mjds $(NIGHTS)
+	@echo "== the picture is $(DEMO)/training/plots.png; its operating points:"
+	@$(BIN)/python -m realbogus describe $(DEMO)/training/plots.png --results
+
+test: check
+	@$(BIN)/python -m pytest -m 'not slow'
+
+check: $(VENV)/.installed
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/codespell
+
+format: $(VENV)/.installed
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+# make test-slow   the checks that take minutes
+test-slow: $(VENV)/.installed
+	@$(BIN)/python -m pytest -m slow
+
+clean:
+	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis
