@@ -32,16 +32,20 @@ Floats = NDArray[np.float32]
 
 
 def noise_peak(brush: Brush, rng: np.random.Generator) -> Drawing:
-    """Draw a high peak of noise: irregular, and on the whole narrower than the PSF."""
-    half = 6
+    """Draw a high peak of noise: irregular, and on the whole narrower than the PSF.
+
+    Gaussian noise can make a faint peak of the PSF's shape, but never a bright one, so the brighter
+    the peak the more it is made of single bad pixels.
+    """
+    half = 7
     dx, dy = grid(half, brush.dx, brush.dy)
-    width = brush.psf.fwhm / 2.3548
+    width = brush.psf.fwhm / 2.3548 * float(rng.uniform(0.8, 1.8))
     window = np.exp(-(dx * dx + dy * dy) / np.float32(2.0 * width**2))
-    noise = rng.standard_normal(window.shape, dtype=np.float32)
-    noise = gaussian_filter(noise, float(rng.uniform(0.2, 0.6)))
-    narrow = brush.psf.scaled(float(rng.uniform(0.4, 0.85)))
-    grain = float(rng.uniform(0.2, 1.0))
-    core = narrow(*grid(half, brush.dx, brush.dy))
+    noise = gaussian_filter(
+        rng.standard_normal(window.shape, dtype=np.float32), float(rng.uniform(0.2, 0.5))
+    )
+    core = brush.psf.scaled(float(rng.uniform(0.35, 0.75)))(*grid(half, brush.dx, brush.dy))
+    grain = float(rng.uniform(0.2, 1.0)) * (1.0 + (brush.snr / 12.0) ** 2)
     light = core / core.max() + np.float32(grain) * window * noise / noise.std()
     return Drawing(scaled_to(light, brush, radius=2.0)[0])
 
@@ -81,7 +85,8 @@ def burn(brush: Brush, rng: np.random.Generator) -> Drawing:
     """Draw a burn: light that persists where a bright star was, smeared along the column."""
     half = 30
     dx, dy = grid(half, brush.dx, brush.dy)
-    width, tail = float(rng.uniform(1.0, 3.0)), float(rng.uniform(3.0, 20.0))
+    width = brush.psf.fwhm / 2.3548 * float(rng.uniform(1.2, 3.0))
+    tail = width * float(rng.uniform(2.0, 10.0))
     up = 1.0 if rng.uniform() < 0.5 else -1.0
     spot = np.exp(-(dx * dx + dy * dy) / np.float32(2.0 * width**2))
     streak = np.exp(-np.maximum(up * dy, 0.0) / np.float32(tail)) * (up * dy > 0)
@@ -94,7 +99,7 @@ def crosstalk(brush: Brush, rng: np.random.Generator) -> Drawing:
     """Draw the electronic echo of a saturated star: a flat disc with a sharp edge and a tail."""
     half = 20
     dx, dy = grid(half, brush.dx, brush.dy)
-    radius = float(rng.uniform(1.5, 5.0))
+    radius = brush.psf.fwhm * float(rng.uniform(1.0, 2.5))
     disc = (np.hypot(dx, dy * float(rng.uniform(0.7, 1.3))) < radius).astype(np.float32)
     tail = (np.abs(dx) < 1.0) & (np.abs(dy) < float(rng.uniform(0.0, half)))
     level = np.float32(rng.uniform(-0.4, 0.6))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from realbogus.fitsfiles import write_packed
 from realbogus.parallel import map_unordered
@@ -22,6 +23,9 @@ from realbogus.simulation.promoted import PromotedObject
 __all__ = ["Observed", "observe", "observe_all"]
 
 _WRONG_LABELS = 0.01
+_CLEAR = 25.0
+_LEFT_CROWDED = 0.1
+_TRIES = 6
 _MISTAKEN = {"noise_peak": 0.4, "dipole": 0.3, "ring": 0.1, "cosmic_ray": 0.1, "raised_noise": 0.1}
 
 
@@ -87,31 +91,54 @@ def _spoil_filter_card(path: Path, band: str) -> None:
 
 def _items(visit: Visit, conditions: Conditions, rng: np.random.Generator) -> list[Item]:
     size = conditions.noise.size
-    known = [_known_asteroid(conditions, rng) for _ in range(round(1.08 * visit.counts.asteroids))]
     promoted = [
         _seen(promoted, key, visit.shift)
         for key, promoted in enumerate(visit.field.objects)
         if rng.uniform() < 0.95
     ]
     ordinary = [draw_ordinary(size, rng) for _ in range(visit.counts.ordinary)]
+    places = _clear_places(
+        round(1.08 * visit.counts.asteroids), [*promoted, *ordinary], size=size, rng=rng
+    )
+    known = [_known_asteroid(conditions, place, rng) for place in places]
     items = [*known, *promoted, *ordinary]
     return [items[i] for i in rng.permutation(len(items))]
 
 
-def _known_asteroid(conditions: Conditions, rng: np.random.Generator) -> Item:
+def _clear_places(
+    count: int, others: list[Item], *, size: tuple[int, int], rng: np.random.Generator
+) -> list[tuple[float, float]]:
+    """Draw places for asteroids, most of them clear of everything else.
+
+    A small image that is to have as many detections as a large one is far more crowded than the
+    sky; most asteroids are drawn again while something else is in their stamp.
+    """
+    ny, nx = size
+    places = rng.uniform(12.0, (nx - 12.0, ny - 12.0), (count, 2))
+    if not others:
+        return [(float(column), float(row)) for column, row in places]
+    tree = KDTree([(item.column, item.row) for item in others])
+    for _ in range(_TRIES):
+        crowded = tree.query(places)[0] < _CLEAR
+        crowded &= rng.uniform(size=count) > _LEFT_CROWDED
+        places[crowded] = rng.uniform(12.0, (nx - 12.0, ny - 12.0), (int(crowded.sum()), 2))
+    return [(float(column), float(row)) for column, row in places]
+
+
+def _known_asteroid(
+    conditions: Conditions, place: tuple[float, float], rng: np.random.Generator
+) -> Item:
     """Draw a detection at the place where a known asteroid was due; now and then of something else.
 
     A few have the code of an elongated or negative detection, which the selection leaves out.
     """
-    ny, nx = conditions.noise.size
     wrong = rng.uniform() < _WRONG_LABELS
     kind = draw_kind(_MISTAKEN, rng) if wrong else "asteroid"
     det = int(rng.choice([0, 1, 2, 5], p=[0.93, 0.05, 0.01, 0.01]))
     return Item(
         kind,
         "known",
-        float(rng.uniform(12, nx - 12)),
-        float(rng.uniform(12, ny - 12)),
+        *place,
         asteroid_magnitude(conditions.limit, rng) - conditions.limit,
         -1 if det == 5 else 1,
         det,

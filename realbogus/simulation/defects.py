@@ -9,7 +9,7 @@ from realbogus.simulation.residuals import dipole, ring
 __all__ = ["draw_defects"]
 
 _FULL_AREA = 10560.0**2
-_FAINT_STARS = 15000
+_FAINT_STARS = 30000
 _BRIGHT_STARS = 150
 _HOLES = 12
 _TEMPLATES = 48

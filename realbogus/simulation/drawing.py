@@ -55,6 +55,11 @@ class Brush:
     gain: float = 1.9
     lean: tuple[float, float] = (0.0, 0.0)
 
+    @property
+    def snr(self) -> float:
+        """Signal to noise of a point source of this flux."""
+        return self.flux / (self.sigma * float(np.sqrt(self.psf.noise_area)))
+
 
 @dataclass(frozen=True)
 class Drawing:

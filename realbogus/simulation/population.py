@@ -75,21 +75,21 @@ _FAMILY_KINDS = {
 }
 
 GARBAGE_MIX = {
-    "dipole": 0.29,
-    "ring": 0.14,
-    "noise_peak": 0.17,
-    "raised_noise": 0.09,
-    "cosmic_ray": 0.07,
-    "hot_pixel": 0.03,
-    "saturated_star": 0.04,
+    "dipole": 0.34,
+    "ring": 0.17,
+    "noise_peak": 0.12,
+    "cosmic_ray": 0.08,
+    "raised_noise": 0.07,
+    "saturated_star": 0.05,
+    "hot_pixel": 0.04,
     "mask_edge": 0.04,
     "bleed": 0.02,
-    "burn": 0.03,
-    "crosstalk": 0.02,
-    "satellite": 0.02,
-    "fan": 0.02,
-    "ghost": 0.01,
+    "burn": 0.015,
+    "satellite": 0.015,
+    "fan": 0.015,
+    "crosstalk": 0.01,
     "variable_star": 0.01,
+    "ghost": 0.005,
 }
 """Kinds of the objects that a classifier and the eyeballers have put on the garbage list."""
 

@@ -40,6 +40,8 @@ LISTS = {
 
 _WRONG_LABELS = 0.01
 _OTHER_ERA = 0.2
+# Only what is found more than once is promoted, so the faintest are missing.
+_PROMOTED_BRIGHTER = 0.3
 _LIST_KINDS: dict[int, dict[str, float]] = {
     1: {"supernova": 1.0},
     2: {"supernova": 0.9, "asteroid": 0.1},
@@ -162,7 +164,7 @@ def _object(
     rng: np.random.Generator,
 ) -> PromotedObject:
     column, row = rng.uniform(12, size[1] - 12), rng.uniform(12, size[0] - 12)
-    depth = draw_depth(FAMILY[kind], rng)
+    depth = draw_depth(FAMILY[kind], rng) - float(rng.exponential(_PROMOTED_BRIGHTER))
     return PromotedObject(kind, float(column), float(row), depth, number, flagged, *scores)
 
 

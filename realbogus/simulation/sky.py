@@ -11,6 +11,8 @@ Floats = NDArray[np.float32]
 
 _ROWS = 128
 _AMPLIFIERS = 8
+# Better interpolants than the linear one have negative lobes: neighbours may be anticorrelated.
+_OVERSHOOT = 1.3
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class SkyNoise:
     """The noise model of one exposure.
 
     The science image's noise is white. The template's is too, until it is resampled to the
-    science grid: bilinear interpolation with a fractional shift that drifts over the field
+    science grid: interpolation between neighbours with a shift that drifts over the field
     (the two grids beat against each other), so neighbouring pixels share noise.
 
     Parameters
@@ -64,7 +66,7 @@ class SkyNoise:
     def _shift(self, axis: int) -> Floats:
         length = self.size[1 - axis]
         steps = np.arange(length) * self.beat[axis] + self.phase[axis]
-        return np.asarray(steps % 1.0, dtype=np.float32)
+        return np.asarray((steps % 1.0 - 0.5) * _OVERSHOOT + 0.5, dtype=np.float32)
 
 
 def _kept(shift: Floats) -> Floats:
