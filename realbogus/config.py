@@ -124,6 +124,7 @@ class _Block:
 
 
 _NAMES = {str: "text", int: "a whole number", float: "a number"}
+_LARGEST = 1e300
 _ACCEPTED: dict[type, tuple[type, ...]] = {str: (str,), int: (int,), float: (int, float)}
 
 
@@ -164,10 +165,17 @@ def _database(block: _Block) -> DatabaseSettings:
         password=_password(block),
         hostname=block.require("hostname", str),
         database=block.require("database", str),
-        port=block.get("port", int),
+        port=_port(block),
         unix_socket=block.get("unix_socket", str),
         ssl_ca=block.get("ssl_ca", str),
     )
+
+
+def _port(block: _Block) -> int | None:
+    port: int | None = block.get("port", int)
+    if port is not None and not 1 <= port <= 65535:
+        raise ConfigError(f"{block.key('port')} must be from 1 to 65535; got {port}")
+    return port
 
 
 def _absolute_sqlite(url: str, block: _Block) -> str:
@@ -197,7 +205,14 @@ def _images(block: _Block) -> ImageSettings:
 
 
 def _labels(block: _Block) -> dict[str, float]:
-    return {str(key): float(block.require(key, float)) for key in block.content}
+    return {str(key): _finite(block, key) for key in block.content}
+
+
+def _finite(block: _Block, key: str) -> float:
+    value = block.require(key, float)
+    if not abs(value) < _LARGEST:
+        raise ConfigError(f"{block.key(key)} must be a finite number")
+    return float(value)
 
 
 def _classifiers(block: _Block) -> dict[str, Path]:

@@ -40,7 +40,7 @@ def parse_names(text: str) -> tuple[str, ...]:
     """Read a list of file names: ``[a.csv,b.csv]``, ``["a.csv", "b.csv"]`` or ``a.csv,b.csv``."""
     try:
         names = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         names = _words(text)
     if isinstance(names, str):
         names = [names]
