@@ -1,0 +1,64 @@
+"""Fixtures that every test may use."""
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from realbogus.simulation import simulate
+from realbogus.stages.build import build_dataset
+from realbogus.stages.cut_atlas import cut_atlas
+
+NIGHTS = (58310, 58311)
+
+# A slow machine is not a fault; and the same examples everywhere, so that a failure comes back.
+settings.register_profile(
+    "psat-ml",
+    deadline=None,
+    derandomize=True,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("psat-ml")
+
+
+@pytest.fixture(scope="session")
+def survey(tmp_path_factory):
+    """Make a small simulated survey: two nights of three exposures; give its config.yaml."""
+    folder = tmp_path_factory.mktemp("sky") / "survey"
+    simulate(
+        folder,
+        nights=NIGHTS,
+        exposures=3,
+        size=512,
+        asteroids=15,
+        garbage=60,
+        detections=20,
+    )
+    return folder / "config.yaml"
+
+
+@pytest.fixture(scope="session")
+def training(survey, tmp_path_factory):
+    """Cut the stamps of the survey; give the folder of good.txt and bad.txt."""
+    location = tmp_path_factory.mktemp("training")
+    cut_atlas(survey, nights=NIGHTS, location=location, stamp_threads=1)
+    return location
+
+
+@pytest.fixture(scope="session")
+def dataset(training, tmp_path_factory):
+    """Build a data set of the stamps; give its file."""
+    output = tmp_path_factory.mktemp("dataset") / "dataset.h5"
+    build_dataset(training / "good.txt", training / "bad.txt", output)
+    return output
+
+
+@pytest.fixture(scope="session")
+def trained(dataset, tmp_path_factory):
+    """Train for two epochs; give the folder of model.h5 and scores.csv."""
+    from realbogus.stages.train import train_classifier
+
+    folder = tmp_path_factory.mktemp("trained")
+    train_classifier(
+        dataset, classifier=folder / "model.h5", output_csv=folder / "scores.csv", epochs=2
+    )
+    return folder

@@ -1,0 +1,44 @@
+"""What several tests make: images, FITS files, recipes, rows."""
+
+import numpy as np
+from astropy.io import fits
+
+from realbogus.lists import Row
+from realbogus.recipes import Recipe
+
+
+def unique_image(ny, nx, dtype=np.int16):
+    """Make an image whose every pixel is unique, so that no shift or transposition can hide."""
+    return np.arange(1, ny * nx + 1).reshape(ny, nx).astype(dtype)
+
+
+def write_fits(path, pixels, *, packing=None, **cards):
+    """Write an image plain in HDU 0, or packed in HDU 1 with ``packing`` such as ``RICE_1``."""
+    header = fits.Header(cards)
+    if packing is None:
+        hdus = [fits.PrimaryHDU(pixels, header)]
+    else:
+        hdus = [fits.PrimaryHDU(), fits.CompImageHDU(pixels, header, compression_type=packing)]
+    fits.HDUList(hdus).writeto(path)
+    return path
+
+
+def make_recipe(stage="build", *, results=None, inputs=None, **options):
+    """Make a recipe with a few options."""
+    return Recipe(stage, options or {"e": 10}, inputs or {}, results or {})
+
+
+def make_row(number=1, **changes):
+    """Make a row of a list."""
+    values = {
+        "x": 100.5 + number,
+        "y": 200.25,
+        "mag": 18.5,
+        "dmag": 0.11,
+        "ra": 123.456789,
+        "dec": -45.6789,
+        "obs": "02a58310o0123c",
+        "object": str(1101010101101010100 + number),
+        "stamp": f"good/{1101010101101010100 + number}_02a58310o0123c_{number}.fits",
+    }
+    return Row(**{**values, **changes})

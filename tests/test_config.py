@@ -1,0 +1,152 @@
+import re
+import stat
+
+import pytest
+import yaml
+
+from realbogus.config import load_config, write_config
+from realbogus.errors import ConfigError
+
+SERVER = {"username": "reader", "password": "hunter2", "hostname": "db1", "database": "atlas4"}
+
+
+def write(folder, content=None, **blocks):
+    path = folder / "config.yaml"
+    blocks = {"databases": {"local": SERVER}, **blocks}
+    path.write_text(yaml.safe_dump(blocks) if content is None else content)
+    return path
+
+
+def test_the_file_that_people_have_is_read_as_it_is(tmp_path):
+    others = {"code_paths": {"ps1": "/code"}, "web_credentials": ["user", 1], "tns_api": None}
+    config = load_config(write(tmp_path, version=1, **others))
+    assert config.survey == "atlas"
+    assert str(config.images.root) == "/atlas/diff"
+    assert config.database.hostname == "db1"
+    assert config.database.password == "hunter2"
+
+
+def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
+    config = load_config(
+        write(
+            tmp_path,
+            databases={"local": {"url": "sqlite:///survey.db"}},
+            images={"root": "diff"},
+            classifiers={"02a": "models/02a.h5"},
+        )
+    )
+    assert config.database.url == f"sqlite:///{tmp_path}/survey.db"
+    assert config.images.root == tmp_path / "diff"
+    assert config.classifiers == {"02a": tmp_path / "models/02a.h5"}
+
+
+def test_an_absolute_database_file_stays_where_it_is(tmp_path):
+    url = "sqlite:////data/survey.db"
+    config = load_config(write(tmp_path, databases={"local": {"url": url}}))
+    assert config.database.url == url
+
+
+def test_the_password_can_come_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("ATLAS_PASSWORD", "swordfish")
+    server = {**SERVER, "password": None, "password_env": "ATLAS_PASSWORD"}
+    config = load_config(write(tmp_path, databases={"local": server}))
+    assert config.database.password == "swordfish"
+
+
+def test_a_password_of_digits_is_text(tmp_path):
+    config = load_config(write(tmp_path, databases={"local": {**SERVER, "password": 1234}}))
+    assert config.database.password == "1234"
+
+
+def test_nothing_that_is_shown_of_a_configuration_has_the_password(tmp_path):
+    config = load_config(write(tmp_path))
+    url = "mysql+pymysql://reader:hunter2@db1/atlas4"
+    by_url = load_config(write(tmp_path, databases={"local": {"url": url}}))
+    assert "hunter2" not in f"{config!r} {config} {by_url!r} {by_url}"
+
+
+def test_label_thresholds_are_numbers(tmp_path):
+    config = load_config(write(tmp_path, labels={"pkn_above": 950, "zooniverse_below": 0.1}))
+    assert config.labels == {"pkn_above": 950.0, "zooniverse_below": 0.1}
+
+
+LOCAL = {"databases": {"local": SERVER}}
+BAD = [
+    ({"version": 2}, "version must be 1"),
+    ({"version": "one"}, "version must be a whole number; got str"),
+    ({"survey": "ztf"}, "survey must be one of atlas, ps1; got 'ztf'"),
+    ({"survey": 1}, "survey must be text; got int"),
+    ({"databases": None}, "databases is missing"),
+    ({"databases": []}, "databases must be a block of keys; got a list"),
+    ({"databases": {"local": "hunter2"}}, "databases.local must be a block of keys; got str"),
+    ({"databases": {"remote": SERVER}}, "databases.local is missing"),
+    ({"databases": {"local": {"url": "db1"}}}, "databases.local.url must begin with 'sqlite:///'"),
+    ({"images": {"root": 7}}, "images.root must be text; got int"),
+    ({"labels": {"pkn_above": "high"}}, "labels.pkn_above must be a number; got str"),
+    ({"labels": {"pkn_above": True}}, "labels.pkn_above must be a number; got bool"),
+    ({"labels": {"pkn_above": float("nan")}}, "labels.pkn_above must be a finite number"),
+    ({"labels": {"pkn_above": 10**400}}, "labels.pkn_above must be a finite number"),
+    ({"classifiers": {"02a": ["x"]}}, "classifiers.02a must be text; got a list"),
+]
+
+
+@pytest.mark.parametrize(("blocks", "message"), BAD)
+def test_a_bad_value_is_named_by_its_place(tmp_path, blocks, message):
+    with pytest.raises(ConfigError, match=re.escape(f"config.yaml: {message}")):
+        load_config(write(tmp_path, **blocks))
+
+
+@pytest.mark.parametrize("key", SERVER)
+def test_a_missing_part_of_the_account_is_named(tmp_path, key):
+    server = {name: value for name, value in SERVER.items() if name != key}
+    with pytest.raises(ConfigError, match=rf"databases\.local\.{key} is missing"):
+        load_config(write(tmp_path, databases={"local": server}))
+
+
+def test_an_unset_password_variable_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("NO_SUCH", raising=False)
+    server = {**SERVER, "password_env": "NO_SUCH"}
+    with pytest.raises(ConfigError, match="the variable NO_SUCH is not set"):
+        load_config(write(tmp_path, databases={"local": server}))
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536])
+def test_a_port_that_is_none_is_an_error(tmp_path, port):
+    with pytest.raises(ConfigError, match=rf"databases\.local\.port must be .*; got {port}"):
+        load_config(write(tmp_path, databases={"local": {**SERVER, "port": port}}))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("databases: [", r"not valid YAML \(line 1\)"),
+        ("a: 1\n\tb: 2\n", r"not valid YAML \(line 2\)"),
+        ("a: !!python/object/apply:os.system ['true']\n", "not valid YAML"),
+        ("when: 2024-13-45\n", "not valid YAML"),
+        ("[" * 5000, "not valid YAML"),
+        ("just text", "holds no block of keys"),
+        ("", "holds no block of keys"),
+    ],
+)
+def test_what_is_not_a_configuration_is_one_line(tmp_path, content, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(write(tmp_path, content))
+
+
+def test_bytes_are_no_configuration(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="not a text file"):
+        load_config(path)
+
+
+def test_a_missing_configuration_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"configFile: .*none\.yaml does not exist"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_a_written_configuration_is_read_back_and_is_for_its_owner_only(tmp_path):
+    path = tmp_path / "config.yaml"
+    write_config(path, {**LOCAL, "survey": "ps1"})
+    assert load_config(path).survey == "ps1"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -1,0 +1,39 @@
+import pickle
+
+import pytest
+
+from realbogus import errors
+
+REFINED = {
+    "ConfigError": ValueError,
+    "RecipeError": ValueError,
+    "FormatError": ValueError,
+    "DatabaseError": OSError,
+    "ImageError": OSError,
+    "StampError": OSError,
+    "DatasetError": ValueError,
+    "ModelError": ValueError,
+}
+
+
+@pytest.mark.parametrize("name", REFINED)
+def test_every_error_is_also_the_builtin_that_it_refines(name):
+    kind = getattr(errors, name)
+    assert issubclass(kind, errors.RealBogusError)
+    assert issubclass(kind, REFINED[name])
+
+
+def test_the_tree_in_the_docstring_is_the_tree():
+    drawn = [line.split()[1:3] for line in errors.__doc__.splitlines() if "── " in line]
+    assert {name: builtin for name, builtin in drawn} == {  # noqa: C416 - pairs of a drawing
+        name: builtin.__name__ for name, builtin in REFINED.items()
+    }
+    assert {"RealBogusError", *REFINED} == set(errors.__all__)
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_an_error_keeps_its_one_line_on_its_way_out_of_a_worker(name):
+    error = getattr(errors, name)("02a.fz: truncated")
+    back = pickle.loads(pickle.dumps(error))
+    assert type(back) is type(error)
+    assert str(back) == "02a.fz: truncated"

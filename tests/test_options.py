@@ -1,0 +1,76 @@
+import re
+
+import pytest
+
+from realbogus.errors import ConfigError
+from realbogus.options import available_cores, parse_names, parse_nights
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "[58310,58311]",
+        "58310,58311",
+        "58310-58311",
+        " [ 58310 , 58311 ] ",
+        '["58310", "58311"]',
+        "(58310, 58311)",
+        "58311,58310,58310",
+        ["58310", "58311"],
+        ["58310-58311"],
+        (58310, 58311),
+    ],
+)
+def test_nights_are_read_as_people_type_them(typed):
+    assert parse_nights(typed) == (58310, 58311)
+
+
+def test_ranges_and_nights_mix_and_overlap():
+    assert parse_nights("58312,58310-58311,58311-58312") == (58310, 58311, 58312)
+
+
+@pytest.mark.parametrize("typed", ["", "[]", "()", []])
+def test_no_nights_are_no_nights(typed):
+    assert parse_nights(typed) == ()
+
+
+@pytest.mark.parametrize(
+    "word", ["5831", "583100", "58310.5", "-58310", "58310-", "058310", "tonight", "٥٨٣١٠"]
+)
+def test_a_word_that_is_no_night_is_named(word):
+    with pytest.raises(ConfigError, match=re.escape(f"58310-58320; got {word!r}")):
+        parse_nights(f"58310,{word}")
+
+
+def test_a_range_that_runs_backwards_is_an_error():
+    with pytest.raises(ConfigError, match="'58320-58310' ends before it begins"):
+        parse_nights("58320-58310")
+
+
+@pytest.mark.parametrize(
+    "typed", ["[a.csv,b.csv]", '["a.csv","b.csv"]', "a.csv,b.csv", "['a.csv', 'b.csv']"]
+)
+def test_file_names_are_read_as_people_type_them(typed):
+    assert parse_names(typed) == ("a.csv", "b.csv")
+
+
+def test_one_quoted_name_is_a_list_of_one():
+    assert parse_names('"a.csv"') == ("a.csv",)
+
+
+def test_a_name_with_a_comma_can_be_given_as_json():
+    assert parse_names('["a,b.csv"]') == ("a,b.csv",)
+
+
+@pytest.mark.parametrize("typed", ["[1, 2]", '{"a": "b"}', "null", "[[]]"])
+def test_a_list_of_something_else_is_an_error(typed):
+    with pytest.raises(ConfigError, match=r"must be a list of file names .*; got "):
+        parse_names(typed)
+
+
+def test_there_is_a_core():
+    assert available_cores() >= 1
+
+
+def test_brackets_without_end_are_no_traceback():
+    assert len(parse_names("[" * 100_000)) == 1
