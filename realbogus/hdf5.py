@@ -6,13 +6,15 @@ from pathlib import Path
 
 import h5py
 
-from realbogus.errors import DatasetError, ModelError
+from realbogus.errors import DatasetError, ModelError, RealBogusError
 from realbogus.recipes import Recipe
 
 __all__ = ["File", "open_hdf5", "read_recipe", "write_recipe"]
 
 File = h5py.File
 _RECIPE = "recipe"
+# What h5py raises when a part is missing, damaged, or of another kind than is asked for.
+_DAMAGE = (OSError, LookupError, RuntimeError, TypeError, ValueError, AttributeError, MemoryError)
 
 
 @contextmanager
@@ -35,9 +37,12 @@ def open_hdf5(
     try:
         with h5py.File(path, mode) as file:
             yield file
-    except (OSError, KeyError, RuntimeError) as cause:
+    except RealBogusError:
+        raise
+    except _DAMAGE as cause:
         problem = "not a readable HDF5 file" if mode == "r" else "can't write this HDF5 file"
-        raise error(f"{path}: {problem} ({str(cause).splitlines()[0][:120]})") from cause
+        reason = (str(cause).splitlines() or [type(cause).__name__])[0][:120]
+        raise error(f"{path}: {problem} ({reason})") from cause
 
 
 def read_recipe(path: Path, *, error: type[DatasetError | ModelError]) -> Recipe | None:

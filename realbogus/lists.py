@@ -52,10 +52,16 @@ class Row:
 
 
 def write_list(path: Path, rows: Iterable[Row], recipe: Recipe) -> None:
-    """Write a list of rows with the recipe in its header."""
+    """Write a list of rows with the recipe in its header.
+
+    Raises
+    ------
+    FormatError
+        If a name is empty or has white space, and so can't be a word of a row.
+    """
     with atomic_path(path) as part, part.open("w", encoding="utf-8") as stream:
         stream.write(f"{_COLUMNS}\n{_RECIPE}{recipe.to_json()}\n")
-        stream.writelines(f"{_line(row)}\n" for row in rows)
+        stream.writelines(f"{_line(row, where=path)}\n" for row in rows)
 
 
 def read_list(path: Path) -> list[Row]:
@@ -87,7 +93,10 @@ def object_of(stamp: str) -> str:
     return Path(stamp).stem.split("_")[0]
 
 
-def _line(row: Row) -> str:
+def _line(row: Row, *, where: Path) -> str:
+    for name in (row.obs, row.object, row.stamp):
+        if name.split() != [name]:
+            raise FormatError(f"{where}: {name!r} can't be a word of a row")
     words = [format(value, ".10g") if isinstance(value, float) else value for value in astuple(row)]
     return " ".join(words)
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from realbogus import __version__
 from realbogus.errors import FormatError, RecipeError
@@ -83,7 +83,7 @@ class Recipe:
             If the text is something else.
         """
         try:
-            return _recipe(json.loads(text))
+            return _recipe(json.loads(text, parse_constant=_refuse))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise FormatError("the recipe in the file is damaged") from error
 
@@ -154,6 +154,11 @@ def already_made(target: Path, recorded: Recipe | None, wanted: Recipe) -> bool:
         )
     log.info("%s is there already, made by the same recipe", target)
     return True
+
+
+def _refuse(constant: str) -> NoReturn:
+    """Refuse NaN and the infinities, which Python's JSON reads but `to_json` does not write."""
+    raise ValueError(constant)
 
 
 def _recipe(content: Mapping[str, Any]) -> Recipe:

@@ -99,10 +99,17 @@ def _rows(path: Path) -> Iterator[tuple[str, int, float]]:
     for number, line in read_lines(path):
         if line.startswith("#") or not line.strip():
             continue
-        words = next(csv.reader([line]))
+        words = _split(line)
         if not (is_first and words == _COLUMNS):
             yield _row(words, where=f"{path}, line {number}")
         is_first = False
+
+
+def _split(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line]))
+    except csv.Error:
+        return [line]
 
 
 def _row(words: list[str], *, where: str) -> tuple[str, int, float]:
