@@ -25,7 +25,7 @@ def test_every_error_is_also_the_builtin_that_it_refines(name):
 
 def test_the_tree_in_the_docstring_is_the_tree():
     drawn = [line.split()[1:3] for line in errors.__doc__.splitlines() if "── " in line]
-    assert {name: builtin for name, builtin in drawn} == {  # noqa: C416 - pairs of a drawing
+    assert {name: builtin for name, builtin in drawn} == {
         name: builtin.__name__ for name, builtin in REFINED.items()
     }
     assert {"RealBogusError", *REFINED} == set(errors.__all__)

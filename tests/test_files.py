@@ -68,7 +68,7 @@ def test_a_missing_input_is_named_with_its_option(tmp_path):
 
 
 def test_a_folder_is_no_input_file(tmp_path):
-    with pytest.raises(ConfigError, match="bad: .* is not a readable file"):
+    with pytest.raises(ConfigError, match=r"bad: .* is not a readable file"):
         require_readable_file(tmp_path, name="bad")
 
 

@@ -1,0 +1,102 @@
+import math
+from dataclasses import replace
+
+import pytest
+from astropy.table import Table
+from helpers import make_recipe, make_row
+
+from realbogus.errors import FormatError
+from realbogus.lists import object_of, read_list, read_list_recipe, write_list
+
+HEADER = "# x y mag dmag ra dec obs object stamp\n"
+
+
+def test_rows_come_back_as_they_were_written(tmp_path):
+    rows = [make_row(n) for n in range(3)]
+    write_list(tmp_path / "good.txt", rows, make_recipe())
+    assert read_list(tmp_path / "good.txt") == rows
+
+
+def test_the_recipe_comes_back(tmp_path):
+    write_list(tmp_path / "good.txt", [], make_recipe(camera="02a"))
+    assert read_list_recipe(tmp_path / "good.txt") == make_recipe(camera="02a")
+    assert read_list(tmp_path / "good.txt") == []
+
+
+def test_astropy_reads_the_list(tmp_path):
+    write_list(tmp_path / "good.txt", [make_row(1), make_row(2)], make_recipe())
+    table = Table.read(tmp_path / "good.txt", format="ascii.commented_header")
+    assert table.colnames == HEADER[2:].split()
+    assert list(table["x"]) == [101.5, 102.5]
+    assert table["stamp"][0] == make_row(1).stamp
+
+
+def test_a_pixel_far_out_keeps_its_place(tmp_path):
+    row = make_row(x=10535.96, y=10559.99, ra=359.9999999)
+    write_list(tmp_path / "good.txt", [row], make_recipe())
+    assert read_list(tmp_path / "good.txt") == [row]
+
+
+def test_an_unknown_magnitude_is_nan_and_stays_so(tmp_path):
+    write_list(tmp_path / "good.txt", [make_row(mag=math.nan)], make_recipe())
+    assert math.isnan(read_list(tmp_path / "good.txt")[0].mag)
+
+
+def test_a_bare_list_of_names_gives_stamps_and_objects(tmp_path):
+    path = tmp_path / "good.txt"
+    path.write_text("# by hand\ngood/1123_02a_7.fits\n\n  1124_02a_8.fits  \n")
+    first, second = read_list(path)
+    assert (first.stamp, first.object) == ("good/1123_02a_7.fits", "1123")
+    assert (second.stamp, second.object) == ("1124_02a_8.fits", "1124")
+    assert math.isnan(first.x)
+    assert read_list_recipe(path) is None
+
+
+def test_a_bare_name_may_hold_a_space(tmp_path):
+    path = tmp_path / "good.txt"
+    path.write_text("my stamps/1123_1.fits\n")
+    assert read_list(path)[0].stamp == "my stamps/1123_1.fits"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1 2 3 4 5 6 02a58310o0123c 77",
+        "1 2 3 4 5 6 02a58310o0123c 77 a.fits more",
+        "1 2 3 4 5 six 02a58310o0123c 77 a.fits",
+        "good/1123_02a_7.fits",
+    ],
+)
+def test_a_line_that_is_no_row_is_named_by_its_number(tmp_path, line):
+    path = tmp_path / "good.txt"
+    path.write_text(f"{HEADER}1 2 3 4 5 6 o 77 a.fits\n{line}\n")
+    with pytest.raises(FormatError, match=r"good\.txt, line 3: not a row of 'x y mag"):
+        read_list(path)
+
+
+def test_a_damaged_recipe_is_one_line(tmp_path):
+    path = tmp_path / "good.txt"
+    path.write_text(f"{HEADER}# recipe: {{\n")
+    with pytest.raises(FormatError, match="damaged"):
+        read_list_recipe(path)
+
+
+def test_a_missing_list_is_one_line(tmp_path):
+    with pytest.raises(FormatError, match=r"good\.txt: no such file"):
+        read_list(tmp_path / "good.txt")
+
+
+@pytest.mark.parametrize("name", ["a b.fits", "", "a\nb.fits"])
+def test_a_name_that_would_break_its_row_is_not_written(tmp_path, name):
+    with pytest.raises(FormatError, match=r"good\.txt: .* can't be a word of a row"):
+        write_list(tmp_path / "good.txt", [make_row(stamp=name)], make_recipe())
+    assert not (tmp_path / "good.txt").exists()
+
+
+def test_the_object_stands_before_the_first_underscore():
+    assert object_of("good/1123_58310.123_02a58310o0123c_7_diff.fits") == "1123"
+    assert object_of("1123.fits") == "1123"
+
+
+def test_rows_are_records(tmp_path):
+    assert replace(make_row(), x=1.0) != make_row()
