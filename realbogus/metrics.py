@@ -60,7 +60,7 @@ def rates(targets: NDArray[np.integer], scores: NDArray[np.floating]) -> Rates:
     Raises
     ------
     DatasetError
-        If there are no reals, or no bogus.
+        If there are no reals, or no bogus, or a score is not finite.
     """
     return _ranked(targets, scores).rates(np.ones(len(targets)))
 
@@ -162,6 +162,9 @@ def _ranked(targets: NDArray[np.integer], scores: NDArray[np.floating]) -> _Rank
     if is_real.all() or not is_real.any():
         only = "real" if is_real.any() else "bogus"
         raise DatasetError(f"only {only} detections: rates need both kinds")
+    unusable = np.count_nonzero(~np.isfinite(scores))
+    if unusable:
+        raise DatasetError(f"{unusable} of {len(scores)} scores are not finite")
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order].astype(np.float64)
     ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
