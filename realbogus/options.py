@@ -4,10 +4,11 @@ import json
 import os
 import re
 from collections.abc import Iterable
+from datetime import date
 
 from realbogus.errors import ConfigError
 
-__all__ = ["available_cores", "parse_names", "parse_nights"]
+__all__ = ["available_cores", "parse_date", "parse_names", "parse_nights"]
 
 _NIGHT = re.compile(r"[1-9][0-9]{4}")
 
@@ -34,6 +35,20 @@ def parse_nights(text: str | Iterable[object]) -> tuple[int, ...]:
         _words(text) if isinstance(text, str) else [w for part in text for w in _words(str(part))]
     )
     return tuple(sorted({night for word in words for night in _night_range(word)}))
+
+
+def parse_date(text: str, *, name: str) -> date:
+    """Read a day, ``2019-01-31`` or ``20190131``, given as the option ``name``.
+
+    Raises
+    ------
+    ConfigError
+        If it is not a day.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"{name} must be a day such as 2019-01-31; got {text!r}") from error
 
 
 def parse_names(text: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.config import Config, load_config
+from realbogus.cutting import list_is_made, require_fraction, too_many_missing
 from realbogus.database import Database
 from realbogus.errors import ConfigError, DatabaseError, ImageError
 from realbogus.files import require_writable_folder
@@ -20,7 +21,7 @@ from realbogus.images import cut_stamps, masked_core_fraction, read_image
 from realbogus.lists import Row, read_list, read_list_recipe, write_list
 from realbogus.options import available_cores
 from realbogus.parallel import map_unordered, progress
-from realbogus.recipes import Recipe, already_made
+from realbogus.recipes import Recipe
 from realbogus.stamps import sky_cards, write_stamp
 from realbogus.surveys.atlas import (
     Detection,
@@ -144,8 +145,7 @@ def _check_options(
         raise ConfigError(f"stampSize must be from 10 to 1000 pixels; got {stamp_size}")
     if download_threads < 1:
         raise ConfigError(f"downloadthreads must be at least 1; got {download_threads}")
-    if not 0 <= max_missing <= 1:
-        raise ConfigError(f"maxMissing must be a fraction from 0 to 1; got {max_missing}")
+    require_fraction(max_missing)
 
 
 def _require_survey(config: Config) -> None:
@@ -165,11 +165,7 @@ def _recipe(nights: Sequence[int], camera: str, stamp_size: int, rules: LabelRul
 
 
 def _lists_are_made(location: Path, recipe: Recipe) -> bool:
-    lists = [location / f"{name}.txt" for name in _FOLDERS.values()]
-    made = [
-        already_made(path, read_list_recipe(path) if path.exists() else None, recipe)
-        for path in lists
-    ]
+    made = [list_is_made(location / f"{name}.txt", recipe) for name in _FOLDERS.values()]
     return all(made)
 
 
@@ -277,12 +273,11 @@ def _check_missing(outcomes: Sequence[_Outcome], max_missing: float) -> list[str
     problems = {item.obs: item.problem for item in outcomes if item.problem is not None}
     for problem in problems.values():
         log.warning("%s", problem)
-    if len(problems) > max_missing * len(outcomes):
-        names = ", ".join(problems)
-        raise ImageError(
-            f"{len(problems)} of {len(outcomes)} exposures are missing or unreadable, more than "
-            f"maxMissing = {max_missing:g}: {names}"
-        )
+    too_many = too_many_missing(
+        len(problems), len(outcomes), max_missing=max_missing, things="exposures"
+    )
+    if too_many is not None:
+        raise ImageError(f"{too_many}: {', '.join(problems)}")
     return list(problems)
 
 

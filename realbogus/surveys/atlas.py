@@ -3,10 +3,11 @@
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from realbogus.cutting import take_thresholds
 from realbogus.database import Database
 from realbogus.database.atlas import bogus_detections, exposures, real_detections
 from realbogus.errors import ConfigError
@@ -86,11 +87,7 @@ def label_rules(labels: Mapping[str, float]) -> LabelRules:
     ConfigError
         If the block has a key that is no threshold.
     """
-    known = [field.name for field in fields(LabelRules)]
-    for key in labels:
-        if key not in known:
-            raise ConfigError(f"labels.{key} must be one of {', '.join(known)}")
-    return LabelRules(**labels)
+    return take_thresholds(LabelRules, labels)
 
 
 def require_camera(camera: str) -> None:

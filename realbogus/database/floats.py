@@ -1,0 +1,30 @@
+"""Comparisons with FLOAT columns.
+
+A server keeps the float32 nearest to a value in such a column, SQLite the value itself. A stored
+0.01 is thus a little below 0.01 on a server, and a stored 0.3 a little above 0.3. These conditions
+treat a value that was stored as the bound as equal to it on both.
+"""
+
+import numpy as np
+from sqlalchemy import Column, ColumnElement
+
+__all__ = ["above", "at_least", "below"]
+
+
+def at_least(column: Column[float], bound: float) -> ColumnElement[bool]:
+    """Ask for ``column >= bound``."""
+    return column >= min(_stored(bound))
+
+
+def above(column: Column[float], bound: float) -> ColumnElement[bool]:
+    """Ask for ``column > bound``."""
+    return column > max(_stored(bound))
+
+
+def below(column: Column[float], bound: float) -> ColumnElement[bool]:
+    """Ask for ``column < bound``."""
+    return column < min(_stored(bound))
+
+
+def _stored(bound: float) -> tuple[float, float]:
+    return bound, float(np.float32(bound))

@@ -1,0 +1,247 @@
+"""Pan-STARRS: cameras, names of stamps, and which objects serve as real and as bogus."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from realbogus.config import DatabaseSettings
+from realbogus.database import Database
+from realbogus.database import ps1 as queries
+from realbogus.errors import ConfigError
+
+__all__ = [
+    "CAMERAS",
+    "SURVEY_BEGIN",
+    "LabelRules",
+    "Selection",
+    "Source",
+    "Stamp",
+    "database_folder",
+    "mover_separation",
+    "require_camera",
+    "select_bogus",
+    "select_real",
+    "select_stamps",
+    "stamp_file",
+]
+
+CAMERAS: Mapping[str, str] = {"gpc1": "00000", "gpc2": "00002"}
+"""The cameras, and how the ``filter`` of their stamps ends."""
+
+SURVEY_BEGIN = date(2009, 1, 1)
+"""A day before any object was flagged."""
+
+_STAMP = re.compile(r"\d{1,20}_(\d{5})(?:\.\d{1,9})?_\d{1,20}_\d{1,20}_diff", re.ASCII)
+_COMMENT_BEGINS = ("EPH:", "MPC:")
+_SEPARATION = re.compile(r"\((\d{1,6}\.\d{1,6}) arcsec\)", re.ASCII)
+
+
+@dataclass(frozen=True)
+class LabelRules:
+    """The thresholds of the labels.
+
+    Attributes
+    ----------
+    bad_rb_lower, bad_rb_upper : float
+        An object of the garbage list is bogus when its score is from the one to below the other.
+    mover_rb_above : float
+        A mover is real when its score is above this …
+    mover_within : float
+        … and a known one is at most this far from it, in arcseconds.
+    """
+
+    bad_rb_lower: float = 0.01
+    bad_rb_upper: float = 0.3
+    mover_rb_above: float = 0.05
+    mover_within: float = 5.99
+
+    def __post_init__(self) -> None:
+        """Check the thresholds."""
+        if not 0 <= self.bad_rb_lower < self.bad_rb_upper <= 1:
+            raise ConfigError(
+                "badrblower and badrbupper must be from 0 to 1 and in this order; "
+                f"got {self.bad_rb_lower:g} and {self.bad_rb_upper:g}"
+            )
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The objects to choose.
+
+    Attributes
+    ----------
+    good_list, bad_list : int
+        The lists (``detection_list_id``) whose objects are real, and bogus when scored low.
+    bad_augment : int, optional
+        A curated group of more bogus objects.
+    mover_list : int, optional
+        A list whose known movers are real too.
+    flag_date : date
+        Objects of the lists count when flagged after this day.
+    rules : LabelRules
+        The thresholds.
+    """
+
+    good_list: int = 2
+    bad_list: int = 0
+    bad_augment: int | None = None
+    mover_list: int | None = None
+    flag_date: date = SURVEY_BEGIN
+    rules: LabelRules = field(default_factory=LabelRules)
+
+    def __post_init__(self) -> None:
+        """Check the lists."""
+        numbers = {
+            "goodlist": self.good_list,
+            "badlist": self.bad_list,
+            "badaugment": self.bad_augment,
+            "moverlist": self.mover_list,
+        }
+        for name, number in numbers.items():
+            if number is not None and number < 0:
+                raise ConfigError(f"{name} must not be negative; got {number}")
+        if self.bad_list in (self.good_list, self.mover_list):
+            raise ConfigError(
+                f"badlist must not be the list of the real objects as well; got {self.bad_list}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An object: its id, and where it is (degrees, J2000)."""
+
+    id: int
+    ra: float
+    dec: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """The name in the database of a stamp of an object; not yet checked."""
+
+    source: Source
+    name: str
+
+
+def require_camera(camera: str) -> None:
+    """Check that Pan-STARRS has this camera.
+
+    Raises
+    ------
+    ConfigError
+        If it has not.
+    """
+    if camera not in CAMERAS:
+        raise ConfigError(f"camera must be one of {', '.join(CAMERAS)}; got {camera!r}")
+
+
+def database_folder(settings: DatabaseSettings) -> str:
+    """Return the folder under the image root that holds the stamps of a database."""
+    if settings.url is None:
+        return str(settings.database)
+    return PurePosixPath(urlsplit(settings.url).path).stem
+
+
+def stamp_file(name: str) -> PurePosixPath | None:
+    """Return where a stamp is, relative to the folder of its database.
+
+    Parameters
+    ----------
+    name : str
+        The ``image_filename``, ``<object>_<mjd>_<image>_<detection>_diff``.
+
+    Returns
+    -------
+    PurePosixPath or None
+        ``<night>/<name>.fits``; None if the name has another form.
+    """
+    match = _STAMP.fullmatch(name)
+    return None if match is None else PurePosixPath(match[1], f"{name}.fits")
+
+
+def mover_separation(comment: str) -> float | None:
+    """Read how far a known mover is from an object, in arcseconds.
+
+    Parameters
+    ----------
+    comment : str
+        What a search for movers wrote, such as ``EPH: 2003 QQ47 (1.23 arcsec)``.
+
+    Returns
+    -------
+    float or None
+        None if the comment is another one.
+    """
+    match = _SEPARATION.search(comment) if comment.startswith(_COMMENT_BEGINS) else None
+    return None if match is None else float(match[1])
+
+
+def select_real(database: Database, selection: Selection) -> list[Source]:
+    """Choose the real objects: those of the good list, and the known movers of another."""
+    flagged = queries.flagged_objects(selection.good_list, flagged_after=selection.flag_date)
+    return _unique([*_sources(database, flagged), *_known_movers(database, selection)])
+
+
+def select_bogus(database: Database, selection: Selection) -> list[Source]:
+    """Choose the bogus objects: low scores of the garbage list, and a curated group."""
+    low_scored = queries.low_scored_objects(
+        selection.bad_list,
+        flagged_after=selection.flag_date,
+        score_from=selection.rules.bad_rb_lower,
+        score_below=selection.rules.bad_rb_upper,
+    )
+    chosen = list(_sources(database, low_scored))
+    if selection.bad_augment is not None:
+        chosen += _sources(database, queries.grouped_objects(selection.bad_augment))
+    return _unique(chosen)
+
+
+def select_stamps(database: Database, sources: Sequence[Source], camera: str) -> Iterator[Stamp]:
+    """Give the stamps of some objects, by object and name, each once."""
+    for batch in _batches(sources):
+        owners = {str(source.id): source for source in batch}
+        query = queries.stamps_of([source.id for source in batch], filter_ending=CAMERAS[camera])
+        for name in sorted({str(row["image_filename"]) for row in database.rows(query)}):
+            owner = owners.get(name.partition("_")[0])
+            if owner is not None:
+                yield Stamp(owner, name)
+
+
+def _known_movers(database: Database, selection: Selection) -> Iterator[Source]:
+    """Give the movers near which a search found a known one."""
+    if selection.mover_list is None:
+        return
+    rules = selection.rules
+    query = queries.mover_objects(selection.mover_list, score_above=rules.mover_rb_above)
+    for batch in _batches(list(_sources(database, query))):
+        near = _objects_near_known(database, batch, within=rules.mover_within)
+        yield from (source for source in batch if source.id in near)
+
+
+def _objects_near_known(
+    database: Database, sources: Iterable[Source], *, within: float
+) -> set[int]:
+    query = queries.comments_of([source.id for source in sources])
+    separations = (
+        (int(row["object"]), mover_separation(str(row["comment"]))) for row in database.rows(query)
+    )
+    return {name for name, apart in separations if apart is not None and apart <= within}
+
+
+def _sources(database: Database, query: Any) -> Iterator[Source]:
+    for row in database.rows(query):
+        yield Source(int(row["id"]), float(row["ra"]), float(row["dec"]))
+
+
+def _unique(sources: Iterable[Source]) -> list[Source]:
+    by_id = {source.id: source for source in sources}
+    return [by_id[key] for key in sorted(by_id)]
+
+
+def _batches(sources: Sequence[Source]) -> Iterator[Sequence[Source]]:
+    for first in range(0, len(sources), queries.BATCH):
+        yield sources[first : first + queries.BATCH]
