@@ -85,6 +85,8 @@ def _positive(exposure: int) -> tuple[ColumnElement[bool], ...]:
         _detections.atlas_metadata_id == exposure,
         _detections.det == 0,
         _detections.mag > 0,
+        _detections.x.is_not(None),
+        _detections.y.is_not(None),
     )
 
 

@@ -77,7 +77,7 @@ def build_dataset(
     options = {
         "e": extent,
         "E": extension,
-        "s": skew,
+        "s": float(skew),
         "r": rotation,
         "N": normalisation,
         "m": mask_value,

@@ -1,0 +1,254 @@
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from astropy.wcs import WCS
+
+from realbogus.config import write_config
+from realbogus.errors import ConfigError, DatabaseError, ImageError, RecipeError
+from realbogus.lists import read_list, read_list_recipe
+from realbogus.stages.cut_atlas import cut_atlas
+
+NIGHTS = (58310, 58311)
+
+
+@pytest.fixture
+def own_survey(survey, tmp_path):
+    """Copy the survey, so that a test may damage it."""
+    shutil.copytree(survey.parent, tmp_path / "survey")
+    return tmp_path / "survey" / "config.yaml"
+
+
+def images(config):
+    return sorted(config.parent.glob("diff/*/*/*.diff.fz"))
+
+
+def truth(config):
+    with (config.parent / "truth.csv").open() as stream:
+        return {row["detection"]: row for row in csv.DictReader(stream)}
+
+
+def cut(config, location, **options):
+    cut_atlas(config, **{"nights": NIGHTS, "location": location, "stamp_threads": 1, **options})
+
+
+def test_lists_hold_the_selected_detections_and_no_others(survey, training):
+    expected = {"1": set(), "0": set()}
+    for name, row in truth(survey).items():
+        expected.setdefault(row["label"], set()).add(name)
+    for label, list_name in (("1", "good"), ("0", "bad")):
+        listed = {Path(row.stamp).stem.split("_")[2] for row in read_list(training / f"{list_name}.txt")}
+        assert listed
+        assert listed <= expected[label]
+    recipe = read_list_recipe(training / "good.txt")
+    masked = sum(night["masked"] for night in recipe.results["nights"].values())
+    n_listed = sum(len(read_list(training / f"{name}.txt")) for name in ("good", "bad"))
+    assert n_listed + masked == len(expected["1"]) + len(expected["0"])
+
+
+def test_stamp_holds_the_pixels_around_the_position(survey, training):
+    row = read_list(training / "good.txt")[0]
+    stamp = fits.getdata(training / row.stamp)
+    camera, night = row.obs[:3], row.obs[3:8]
+    image = fits.getdata(survey.parent / "diff" / camera / night / f"{row.obs}.diff.fz", 1)
+    column, line = int(row.x), int(row.y)
+    assert stamp.shape == (40, 40)
+    assert stamp[20, 20] == image[line, column]
+
+
+@pytest.mark.filterwarnings("ignore:'datfix' made the change")
+def test_stamp_header_gives_the_sky_of_the_list(training):
+    row = read_list(training / "good.txt")[0]
+    header = fits.getheader(training / row.stamp)
+    sky = WCS(header).pixel_to_world(20 + row.x % 1 - 0.5, 20 + row.y % 1 - 0.5)
+    assert header["OBJECT"] == row.object
+    assert sky.ra.deg == pytest.approx(row.ra, abs=3e-4)
+    assert sky.dec.deg == pytest.approx(row.dec, abs=3e-4)
+
+
+def test_list_is_a_table_for_astropy(training):
+    table = Table.read(training / "good.txt", format="ascii.commented_header")
+    assert table.colnames == ["x", "y", "mag", "dmag", "ra", "dec", "obs", "object", "stamp"]
+    assert len(table) == len(read_list(training / "good.txt"))
+
+
+def test_each_exposure_has_its_list_of_positions(survey, training):
+    made = {path.stem for path in (training / "exposures").glob("*.txt")}
+    assert made == {path.name.removesuffix(".diff.fz") for path in images(survey)}
+
+
+def test_recipe_counts_each_night(training):
+    nights = read_list_recipe(training / "bad.txt").results["nights"]
+    assert set(nights) == {"58310", "58311"}
+    assert all(night["exposures"] == 3 for night in nights.values())
+    assert sum(night["good"] for night in nights.values()) == len(read_list(training / "good.txt"))
+
+
+def test_recipe_says_that_labels_come_from_a_classifier(training):
+    assert "older classifier" in read_list_recipe(training / "good.txt").results["labels"]
+
+
+def test_number_of_processes_does_not_change_the_lists(survey, training, tmp_path):
+    cut(survey, tmp_path / "two", stamp_threads=2)
+    for name in ("good.txt", "bad.txt"):
+        assert (tmp_path / "two" / name).read_bytes() == (training / name).read_bytes()
+
+
+def test_second_run_changes_nothing(own_survey, tmp_path):
+    cut(own_survey, tmp_path / "out")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    shutil.rmtree(own_survey.parent / "diff")
+    cut(own_survey, tmp_path / "out")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
+
+
+def test_lists_of_other_options_are_an_error_that_names_the_option(survey, training):
+    with pytest.raises(RecipeError, match=r"bad\.txt exists .* stampSize = 40, not 30|good\.txt"):
+        cut(survey, training, stamp_size=30)
+
+
+def test_changed_label_thresholds_are_an_error(own_survey, training, tmp_path):
+    cut(own_survey, tmp_path / "out")
+    with own_survey.open("a") as stream:
+        stream.write("labels:\n  pkn_above: 950\n")
+    with pytest.raises(RecipeError, match="labels"):
+        cut(own_survey, tmp_path / "out")
+
+
+def test_no_nights_is_an_error(survey, tmp_path):
+    with pytest.raises(ConfigError, match="mjds: give at least one night"):
+        cut(survey, tmp_path / "out", nights=())
+
+
+def test_unknown_camera_is_an_error(survey, tmp_path):
+    with pytest.raises(ConfigError, match="camera must be one of 01a, 02a.* got '2a'"):
+        cut(survey, tmp_path / "out", camera="2a")
+
+
+@pytest.mark.parametrize(
+    ("option", "name"),
+    [
+        ("stamp_size", "stampSize"),
+        ("download_threads", "downloadthreads"),
+        ("max_missing", "maxMissing"),
+    ],
+)
+def test_options_out_of_range_are_errors(survey, tmp_path, option, name):
+    with pytest.raises(ConfigError, match=f"^{name} must be .* got -1"):
+        cut(survey, tmp_path / "out", **{option: -1})
+    assert not (tmp_path / "out").exists()
+
+
+def test_survey_of_another_kind_is_an_error(tmp_path):
+    write_config(
+        tmp_path / "config.yaml",
+        {"databases": {"local": {"url": "sqlite:///x.db"}}, "survey": "ps1"},
+    )
+    with pytest.raises(ConfigError, match="survey must be atlas"):
+        cut(tmp_path / "config.yaml", tmp_path / "out")
+
+
+def test_night_without_exposures_is_an_error_that_names_it(survey, tmp_path):
+    with pytest.raises(DatabaseError, match=r"no exposure of camera 02a in night 58999"):
+        cut(survey, tmp_path / "out", nights=(58999,))
+    assert not (tmp_path / "out" / "good.txt").exists()
+
+
+def test_one_empty_night_of_several_is_only_a_warning(survey, training, tmp_path, caplog):
+    cut(survey, tmp_path / "out", nights=(*NIGHTS, 58999))
+    assert "night 58999: the database has no exposure" in caplog.text
+    assert len(read_list(tmp_path / "out" / "good.txt")) == len(read_list(training / "good.txt"))
+
+
+def test_missing_exposures_beyond_the_limit_stop_the_run(own_survey, tmp_path, caplog):
+    lost = images(own_survey)[0]
+    lost.unlink()
+    with pytest.raises(ImageError, match=r"1 of 6 exposures .* maxMissing = 0.1: 02a58310o") as error:
+        cut(own_survey, tmp_path / "out")
+    assert lost.name.removesuffix(".diff.fz") in str(error.value)
+    assert not (tmp_path / "out" / "good.txt").exists()
+    assert list((tmp_path / "out" / "good").glob("*.fits"))
+
+
+def test_run_goes_on_where_the_last_try_stopped(own_survey, training, tmp_path):
+    lost = images(own_survey)[0]
+    lost.rename(tmp_path / "aside")
+    with pytest.raises(ImageError):
+        cut(own_survey, tmp_path / "out")
+    first = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "good").iterdir()}
+    (tmp_path / "aside").rename(lost)
+    cut(own_survey, tmp_path / "out")
+    assert all(path.stat().st_mtime_ns == made for path, made in first.items())
+    for name in ("good.txt", "bad.txt"):
+        assert (tmp_path / "out" / name).read_bytes() == (training / name).read_bytes()
+
+
+def test_run_without_some_exposures_says_so_in_its_record(own_survey, tmp_path, caplog):
+    lost = images(own_survey)[-1]
+    lost.write_bytes(lost.read_bytes()[:20000])
+    cut(own_survey, tmp_path / "out", max_missing=0.2)
+    name = lost.name.removesuffix(".diff.fz")
+    assert read_list_recipe(tmp_path / "out" / "good.txt").results["missing"] == [name]
+    assert f"{lost.name}: not a readable FITS image" in caplog.text
+    assert "going on without 1 of 6 exposures" in caplog.text
+
+
+def test_positions_in_masked_pixels_are_dropped_and_counted(own_survey, training, tmp_path):
+    path = images(own_survey)[0]
+    with fits.open(path) as hdus:
+        pixels, header = hdus[1].data, hdus[1].header
+    pixels[:] = -31415
+    packed = fits.CompImageHDU(pixels, header, compression_type="RICE_1")
+    fits.HDUList([fits.PrimaryHDU(), packed]).writeto(path, overwrite=True)
+    cut(own_survey, tmp_path / "out")
+    obs = path.name.removesuffix(".diff.fz")
+    assert not [row for row in read_list(tmp_path / "out" / "good.txt") if row.obs == obs]
+    before = read_list_recipe(training / "good.txt").results["nights"]["58310"]
+    after = read_list_recipe(tmp_path / "out" / "good.txt").results["nights"]["58310"]
+    lost = before["good"] + before["bad"] - after["good"] - after["bad"]
+    assert after["masked"] - before.get("masked", 0) == lost > 0
+
+
+def test_unwritable_folder_is_an_error(survey, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="can't write in this folder"):
+        cut(survey, tmp_path / "file" / "out")
+
+
+def test_killed_run_leaves_no_list_and_can_be_resumed(survey, training, tmp_path):
+    out = tmp_path / "out"
+    script = Path(__file__).parents[2] / "getATLASTrainingSetCutouts.py"
+    words = [sys.executable, script, survey, *map(str, NIGHTS), f"--stampLocation={out}"]
+    process = subprocess.Popen([*words, "--stampThreads=1"], start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not list(out.glob("good/*.fits")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list(out.glob("good/*.fits"))
+    assert not (out / "good.txt").exists()
+    cut(survey, out)
+    assert (out / "good.txt").read_bytes() == (training / "good.txt").read_bytes()
+
+
+def test_position_without_a_number_is_left_out(own_survey, training, tmp_path):
+    import sqlite3
+
+    name = Path(read_list(training / "good.txt")[0].stamp).stem.split("_")[2]
+    with sqlite3.connect(own_survey.parent / "survey.db") as connection:
+        connection.execute("update atlas_detectionsddc set x = null where id = ?", (int(name),))
+    connection.close()
+    cut(own_survey, tmp_path / "out")
+    stamps = [row.stamp for row in read_list(tmp_path / "out" / "good.txt")]
+    assert len(stamps) == len(read_list(training / "good.txt")) - 1
+    assert not [stamp for stamp in stamps if name in stamp]
+    assert np.isfinite([row.x for row in read_list(tmp_path / "out" / "good.txt")]).all()
