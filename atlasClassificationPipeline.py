@@ -5,12 +5,14 @@ python atlasClassificationPipeline.py PlotResults --local-scheduler --GetCutOuts
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import luigi
 
+from realbogus.config import SURVEYS, load_config
 from realbogus.errors import ConfigError
 from realbogus.tasks import FilesParameter, NightsParameter, RecipeTask, run_luigi
 
@@ -26,17 +28,37 @@ class _LocatedTask(RecipeTask):
 
 
 class GetCutOuts(_LocatedTask):
-    """Cut stamps of labelled detections, and list them in good.txt and bad.txt."""
+    """List stamps of labelled detections in good.txt and bad.txt; those of ATLAS are cut first."""
 
     configFile = luigi.Parameter(default="config.yaml", description="database credentials")
+    survey = luigi.ChoiceParameter(
+        default="", choices=("", *SURVEYS), description="as configFile says, unless given"
+    )
+    camera = luigi.Parameter(
+        default="02a", description="01a, 02a, 03a, 04a or 05r; for ps1 gpc1 (its default) or gpc2"
+    )
+    maxMissing = luigi.FloatParameter(default=0.1, significant=False)
     mjds = NightsParameter(default=(), description="nights: [58310,58311] or 58310-58320")
     stampSize = luigi.IntParameter(default=40, description="side of a stamp, px")
-    camera = luigi.Parameter(default="02a", description="01a, 02a, 03a, 04a or 05r")
     downloadthreads = luigi.IntParameter(default=5, significant=False)
     stampThreads = luigi.OptionalIntParameter(default=None, significant=False)
-    maxMissing = luigi.FloatParameter(default=0.1, significant=False)
+    imageRoot = luigi.Parameter(default="", significant=False, description="ps1: folder of stamps")
+    goodlist = luigi.IntParameter(default=2, description="ps1: list of the real objects")
+    moverlist = luigi.OptionalIntParameter(default=None, description="ps1: list of known movers")
+    badlist = luigi.IntParameter(default=0, description="ps1: list of the bogus objects")
+    badaugment = luigi.OptionalIntParameter(default=None, description="ps1: group of more bogus")
+    badrblower = luigi.OptionalFloatParameter(default=None, description="ps1: lowest bogus score")
+    badrbupper = luigi.OptionalFloatParameter(default=None, description="ps1: bogus are below it")
+    flagdate = luigi.DateParameter(default=date(2009, 1, 1), description="ps1: flagged after it")
 
-    content_options = ("camera", "mjds", "stampSize")
+    survey_options: Mapping[str, tuple[str, ...]] = {
+        "atlas": ("mjds", "stampSize"),
+        "ps1": (
+            *("goodlist", "moverlist", "badlist", "badaugment"),
+            *("badrblower", "badrbupper", "flagdate"),
+        ),
+    }
+    """The options that decide the content, besides survey and camera."""
 
     def output(self) -> Mapping[str, luigi.LocalTarget]:
         return {
@@ -45,22 +67,77 @@ class GetCutOuts(_LocatedTask):
         }
 
     def wanted_options(self) -> Mapping[str, Any]:
-        options = dict(super().wanted_options())
-        return options if self.mjds else {**options, "mjds": None}
+        if self.isUpstream:
+            names = sum(self.survey_options.values(), ("survey", "camera"))
+            return {name: self._recorded(name) for name in names}
+        survey = self.chosen_survey()
+        options = {name: self._recorded(name) for name in self.survey_options[survey]}
+        for name in ("badrblower", "badrbupper"):
+            if getattr(self, name) is None:  # the configuration decides
+                options.pop(name, None)
+        return {"survey": survey, "camera": self.chosen_camera(survey), **options}
+
+    def chosen_survey(self) -> str:
+        """Give the survey: as asked for, or as the configuration says."""
+        config = Path(self.configFile)
+        if self.survey or not config.exists():
+            return self.survey or "atlas"
+        return load_config(config).survey
+
+    def chosen_camera(self, survey: str) -> str:
+        """Give the camera: as asked for, or the survey's default."""
+        return "gpc1" if survey == "ps1" and not self._is_given("camera") else self.camera
 
     def run(self) -> None:
-        from realbogus.stages.cut_atlas import cut_atlas
+        survey = self.chosen_survey()
+        for other, names in self.survey_options.items():
+            for name in names:
+                if other != survey and self._is_given(name):
+                    raise ConfigError(f"{name} is an option of survey {other}, not of {survey}")
+        _CUT[survey](self)
 
-        cut_atlas(
-            Path(self.configFile),
-            nights=self.mjds,
-            location=Path(self.stampLocation),
-            camera=self.camera,
-            stamp_size=self.stampSize,
-            download_threads=self.downloadthreads,
-            stamp_threads=self.stampThreads,
-            max_missing=self.maxMissing,
-        )
+    def _recorded(self, name: str) -> object:
+        value = getattr(self, name)
+        if name == "flagdate":
+            return value.isoformat()
+        return (value or None) if name == "mjds" else value
+
+
+def _cut_atlas(task: GetCutOuts) -> None:
+    from realbogus.stages.cut_atlas import cut_atlas
+
+    cut_atlas(
+        Path(task.configFile),
+        nights=task.mjds,
+        location=Path(task.stampLocation),
+        camera=task.camera,
+        stamp_size=task.stampSize,
+        download_threads=task.downloadthreads,
+        stamp_threads=task.stampThreads,
+        max_missing=task.maxMissing,
+    )
+
+
+def _cut_ps1(task: GetCutOuts) -> None:
+    from realbogus.stages.cut_ps1 import cut_ps1
+
+    cut_ps1(
+        Path(task.configFile),
+        location=Path(task.stampLocation),
+        image_root=Path(task.imageRoot) if task.imageRoot else None,
+        camera=task.chosen_camera("ps1"),
+        good_list=task.goodlist,
+        bad_list=task.badlist,
+        bad_augment=task.badaugment,
+        bad_rb_lower=task.badrblower,
+        bad_rb_upper=task.badrbupper,
+        flag_date=task.flagdate,
+        mover_list=task.moverlist,
+        max_missing=task.maxMissing,
+    )
+
+
+_CUT: Mapping[str, Callable[[GetCutOuts], None]] = {"atlas": _cut_atlas, "ps1": _cut_ps1}
 
 
 class BuildMLDataset(_LocatedTask):
