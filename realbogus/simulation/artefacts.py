@@ -4,7 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from realbogus.simulation.drawing import Brush, Drawing, DrawingFunction, scaled_to
+from realbogus.simulation.drawing import (
+    Brush,
+    Drawing,
+    DrawingFunction,
+    half_size,
+    scaled_to,
+)
 from realbogus.simulation.psf import grid
 from realbogus.simulation.residuals import (
     dipole,
@@ -29,6 +35,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float32]
+Reals = NDArray[np.floating]
 
 
 def noise_peak(brush: Brush, rng: np.random.Generator) -> Drawing:
@@ -37,7 +44,7 @@ def noise_peak(brush: Brush, rng: np.random.Generator) -> Drawing:
     Gaussian noise can make a faint peak of the PSF's shape, but never a bright one, so the brighter
     the peak the more it is made of single bad pixels.
     """
-    half = 7
+    half = half_size(brush.psf, 3.0)
     dx, dy = grid(half, brush.dx, brush.dy)
     width = brush.psf.fwhm / 2.3548 * float(rng.uniform(0.8, 1.8))
     window = np.exp(-(dx * dx + dy * dy) / np.float32(2.0 * width**2))
@@ -73,12 +80,13 @@ def hot_pixel(brush: Brush, rng: np.random.Generator) -> Drawing:
     return Drawing(scaled_to(_spots(6, x, y, charge, float(rng.uniform(0.2, 0.4))), brush)[0])
 
 
-def _spots(half: int, x: Floats, y: Floats, charge: Floats, width: float) -> Floats:
+def _spots(half: int, x: Reals, y: Reals, charge: Reals, width: float) -> Floats:
     """Sum round Gaussian spots of ``width`` px (sigma) into one box."""
     steps = np.arange(-half, half + 1)
     across = np.exp(-((steps - x[:, np.newaxis]) ** 2) / (2.0 * width**2))  # (n, nx)
     down = np.exp(-((steps - y[:, np.newaxis]) ** 2) / (2.0 * width**2))  # (n, ny)
-    return np.einsum("n,ny,nx->yx", charge, down, across).astype(np.float32)
+    spots: Floats = np.einsum("n,ny,nx->yx", charge, down, across).astype(np.float32)
+    return spots
 
 
 def burn(brush: Brush, rng: np.random.Generator) -> Drawing:

@@ -15,7 +15,9 @@ _HOLES = 12
 _TEMPLATES = 48
 
 
-def draw_defects(canvas: Canvas, psf: Psf, sigma: float, rng: np.random.Generator) -> None:
+def draw_defects(
+    canvas: Canvas, psf: Psf, sigma: float, rng: np.random.Generator, *, borders: bool = True
+) -> None:
     """Draw masked borders, holes and bright stars, and the residue of stars below 5 sigma.
 
     Parameters
@@ -28,10 +30,13 @@ def draw_defects(canvas: Canvas, psf: Psf, sigma: float, rng: np.random.Generato
         Its noise, ADU.
     rng : numpy.random.Generator
         Source of randomness.
+    borders : bool
+        Whether the edge of the canvas is the edge of the detector.
     """
     share = canvas.pixels.size / _FULL_AREA
     _faint_stars(canvas, psf, sigma, int(rng.poisson(_FAINT_STARS * share)), rng)
-    _ragged_borders(canvas, rng)
+    if borders:
+        _ragged_borders(canvas, rng)
     for _ in range(int(rng.poisson(_HOLES * share))):
         _hole(canvas, rng)
     for _ in range(int(rng.poisson(_BRIGHT_STARS * share))):
@@ -43,11 +48,11 @@ def _faint_stars(
 ) -> None:
     limit = 5.0 * sigma * float(np.sqrt(psf.noise_area))
     brush = Brush(psf, limit, sigma, gain=1e6)
-    shapes = [(dipole, ring)[i % 2](brush, rng).pixels for i in range(_TEMPLATES)]
+    shapes = [(dipole, ring)[i % 2](brush, rng).pixels for i in range(min(_TEMPLATES, count))]
     columns, rows = _places(canvas, count, rng)
     strengths = np.minimum(0.1 + rng.exponential(0.18, count), 0.7) * rng.choice([-1, 1], count)
     for column, row, strength in zip(columns, rows, strengths, strict=True):
-        shape = shapes[int(rng.integers(_TEMPLATES))]
+        shape = shapes[int(rng.integers(len(shapes)))]
         canvas.paste(Drawing(shape * np.float32(strength)), int(column), int(row))
 
 

@@ -79,7 +79,7 @@ class Drawing:
     @property
     def half(self) -> int:
         """Pixels on each side of the middle one."""
-        return self.pixels.shape[0] // 2
+        return int(self.pixels.shape[0]) // 2
 
 
 DrawingFunction = Callable[[Brush, np.random.Generator], Drawing]

@@ -97,7 +97,7 @@ def draw_conditions(size: tuple[int, int], rng: np.random.Generator) -> Conditio
     return Conditions(
         psf=draw_psf_field(size, rng),
         noise=draw_sky_noise(size, rng),
-        zero_point=float(rng.normal(22.35, 0.08)),
+        zero_point=float(rng.normal(22.45, 0.12)),
         texp=30.0,
         lean=rng.normal(0.0, 0.15, (2, 2, 2)),
     )

@@ -15,6 +15,8 @@ _HALF = 4
 _STEPS = 3
 _LARGEST_STEP = 0.5
 _LARGEST_MOVE = 1.2
+# The survey's errors allow for a PSF that is known to this share of its height.
+_PSF_ERROR = 0.1
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def fit_detections(
     model = _model(psf, dx, dy) * good
     power = np.maximum((model * model).sum((1, 2)), 1e-6)
     flux = (model * data).sum((1, 2)) / power
-    variance = sigma[:, None, None] ** 2 + np.abs(flux)[:, None, None] * model / gain
+    light = np.abs(flux)[:, None, None] * model
+    variance = sigma[:, None, None] ** 2 + np.abs(light) / gain + (_PSF_ERROR * light) ** 2
     residue = (data - flux[:, None, None] * model) * good
     chin = (residue**2 / variance).sum((1, 2)) / np.maximum(good.sum((1, 2)) - 3, 1)
     usable = good[:, _HALF, _HALF]
@@ -110,8 +113,8 @@ def _boxes(
 
 def _model(psf: Psf, dx: Array, dy: Array) -> Array:
     steps = np.arange(-_HALF, _HALF + 1)
-    x = steps[None, None, :] - dx[:, None, None]
-    y = steps[None, :, None] - dy[:, None, None]
+    x = (steps[None, None, :] - dx[:, None, None]).astype(np.float32)
+    y = (steps[None, :, None] - dy[:, None, None]).astype(np.float32)
     return np.asarray(psf(x, y), dtype=np.float64)
 
 

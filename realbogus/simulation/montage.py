@@ -1,6 +1,7 @@
-"""A picture of a simulated survey's stamps, kind by kind: ``python -m realbogus.simulation.montage``.
+"""A picture of a simulated survey's stamps, kind by kind.
 
-The picture reads the truth, which the pipeline never does.
+Run it as ``python -m realbogus.simulation.montage FOLDER PICTURE.png``. It reads the truth, which
+the pipeline never does.
 """
 
 import argparse
@@ -61,7 +62,7 @@ def _spread(rows: list[_Row], count: int) -> list[_Row]:
 
 def _cut(root: Path, rows: list[_Row]) -> dict[str, NDArray[np.float32]]:
     """Cut the stamps of rows, by detection."""
-    stamps = {}
+    stamps: dict[str, NDArray[np.float32]] = {}
     for obs in sorted({row["exposure"] for row in rows}):
         chosen = [row for row in rows if row["exposure"] == obs]
         image = read_image(root / obs[:3] / obs[3:8] / f"{obs}.diff.fz")

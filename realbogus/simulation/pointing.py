@@ -164,4 +164,4 @@ def _inside(points: Array, corners: Array) -> NDArray[np.bool_]:
         np.einsum("ij,ij->i", np.cross(corners[:, i], corners[:, (i + 1) % 3]), points) >= -1e-15
         for i in range(3)
     ]
-    return np.logical_and.reduce(sides)
+    return np.asarray(np.logical_and.reduce(sides))

@@ -96,12 +96,12 @@ GARBAGE_MIX = {
 # Magnitude relative to the limit at 0, 5, 50, 95 and 100% of each family's rows.
 _LEVELS = (0.0, 0.05, 0.5, 0.95, 1.0)
 _DEPTHS = {
-    "pno": (-3.0, -1.2, -0.32, -0.09, FAINTEST),
-    "ptr": (-3.0, -1.1, -0.35, -0.09, FAINTEST),
-    "psc": (-5.5, -4.2, -1.5, -0.15, FAINTEST),
+    "pno": (-2.2, -0.75, -0.2, -0.02, 0.02),
+    "ptr": (-2.2, -0.85, -0.25, -0.05, 0.0),
+    "psc": (-5.5, -4.2, -1.3, -0.1, FAINTEST),
     "pvr": (-4.0, -2.8, -0.8, -0.12, FAINTEST),
     "pbn": (-3.0, -2.2, -0.8, -0.12, FAINTEST),
-    "pxt": (-2.5, -1.4, -0.35, -0.1, FAINTEST),
+    "pxt": (-2.5, -1.2, -0.3, -0.08, FAINTEST),
     "pcr": (-6.5, -5.5, -1.5, -0.15, FAINTEST),
     "pmv": (-3.0, -2.0, -0.7, -0.1, FAINTEST),
 }
@@ -110,6 +110,8 @@ _DEPTHS = {
 _ASTEROID_LEVELS = (0.0, 0.05, 0.25, 0.50, 0.75, 0.95, 1.0)
 _ASTEROID_MAGNITUDES = (13.5, 16.4, 17.9, 18.5, 19.0, 19.4, 19.8)
 
+# Of artefacts; sources are never negative, so that 16.4% of all rows are.
+_NEGATIVE = 0.178
 _ELONGATED = frozenset({"dipole", "cosmic_ray", "satellite", "fan", "bleed", "burn"})
 
 
@@ -192,9 +194,9 @@ def draw_ordinary(size: tuple[int, int], rng: np.random.Generator) -> Item:
 def draw_det(kind: str, rng: np.random.Generator) -> int:
     """Draw the survey's code for the shape of a detection: 16.4% are negative, 11.9% elongated."""
     chance = rng.uniform()
-    if chance < 0.164 and kind in ARTEFACTS:
+    if chance < _NEGATIVE and kind in ARTEFACTS:
         return 5
-    elongated = 0.28 if kind in _ELONGATED else 0.09
-    if chance < 0.164 + elongated:
-        return 4 if kind == "satellite" and chance < 0.2 else 1
+    elongated = 0.25 if kind in _ELONGATED else 0.08
+    if chance < _NEGATIVE + elongated:
+        return 4 if kind == "satellite" and chance < 0.22 else 1
     return 2 if chance > 0.996 else 0

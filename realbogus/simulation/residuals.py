@@ -152,4 +152,5 @@ def _limited(light: Floats, brush: Brush) -> Floats:
     """Scale to the brush's flux, but keep every pixel below saturation."""
     found = peak(light, brush.psf, 4.0)[0]
     scaled = light * np.float32(brush.flux / max(found, 1e-3))
-    return np.clip(scaled, -_SATURATION / 2, _SATURATION / 2).astype(np.float32)
+    limited: Floats = np.clip(scaled, -_SATURATION / 2, _SATURATION / 2).astype(np.float32)
+    return limited

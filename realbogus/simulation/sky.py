@@ -87,7 +87,7 @@ def draw_sky_noise(size: tuple[int, int], rng: np.random.Generator) -> SkyNoise:
     ny, nx = size
     amplifiers = np.minimum(np.arange(nx) * _AMPLIFIERS // nx, _AMPLIFIERS - 1)
     gains = rng.normal(1.0, 0.03, (2, _AMPLIFIERS))[:, amplifiers]
-    sigma = 30.0 * float(np.exp(rng.normal(0.0, 0.15)))
+    sigma = 29.0 * float(np.exp(rng.normal(0.0, 0.15)))
     offsets = rng.normal(0.0, 0.06 * sigma, (2, _AMPLIFIERS))[:, amplifiers]
     return SkyNoise(
         rows=np.repeat(_vignetting(ny), 2, axis=0),

@@ -1,28 +1,38 @@
 """A whole survey in a folder: configuration, database, images and truth."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 from realbogus.config import SURVEYS, write_config
 from realbogus.database import Database
 from realbogus.errors import ConfigError
 from realbogus.files import atomic_path, require_writable_folder
+from realbogus.parallel import map_unordered
 from realbogus.simulation.atlas import observe_all
 from realbogus.simulation.atlas_rows import fill_atlas_database
-from realbogus.simulation.plan import ATLAS_SIZE, CAMERAS, Counts, generator, plan_atlas
-from realbogus.simulation.truth import write_truth
+from realbogus.simulation.plan import ATLAS_SIZE, CAMERAS, Counts, Visit, generator, plan_atlas
+from realbogus.simulation.ps1 import Ps1Object, plan_ps1
+from realbogus.simulation.ps1_rows import fill_ps1_database, stamp_jobs
+from realbogus.simulation.ps1_stamps import write_stamp
+from realbogus.simulation.truth import Truth, write_truth
 
 __all__ = ["simulate"]
 
 log = logging.getLogger(__name__)
 
+_Fill = Callable[[Database], Iterator[Truth]]
+
 _ASTEROIDS = 25
 _GARBAGE_PER_ASTEROID = 4
-_ORDINARY = 14000
+_ORDINARY = 12900
+_PS1_REAL = 12
 _SMALLEST = 128
 _DATABASE = "survey.db"
+_IMAGES = "diff"
 
 
 def simulate(
@@ -86,17 +96,36 @@ def simulate(
         If the database can't be filled.
     """
     _check(folder, survey, cameras, nights, exposures, size, seed)
-    counts = _counts(size, asteroids, garbage, detections)
-    log.info("simulating %d exposures of %d px", len(cameras) * len(nights) * exposures, size)
-    visits = plan_atlas(
-        tuple(cameras), tuple(nights), exposures, size=size, seed=seed, counts=counts
-    )
-    observed = observe_all(visits, folder / "diff", workers=workers)
+    counts = _counts(survey, size, asteroids, garbage, detections)
+    if survey == "atlas":
+        visits = plan_atlas(
+            tuple(cameras), tuple(nights), exposures, size=size, seed=seed, counts=counts
+        )
+        fill = _make_atlas(folder, visits, seed, workers)
+    else:
+        objects = plan_ps1(nights, exposures, seed=seed, counts=counts)
+        fill = _make_ps1(folder, objects, seed, workers, database)
     with _database_url(folder, database) as url, Database.open(url) as opened:
         opened.create_tables(survey)
-        truth = fill_atlas_database(opened, observed, generator(seed, "numbers"))
-        write_truth(folder / "truth.csv", truth)
+        write_truth(folder / "truth.csv", fill(opened))
     return _finish(folder, survey, database)
+
+
+def _make_atlas(folder: Path, visits: list[Visit], seed: int, workers: int) -> _Fill:
+    log.info("making %d exposures of ATLAS in %s", len(visits), folder)
+    observed = observe_all(visits, folder / _IMAGES, workers=workers)
+    return partial(fill_atlas_database, observed=observed, rng=generator(seed, "numbers"))
+
+
+def _make_ps1(
+    folder: Path, objects: list[Ps1Object], seed: int, workers: int, database: str | None
+) -> _Fill:
+    name = _DATABASE if database is None else urlsplit(database).path
+    jobs = list(stamp_jobs(objects, folder / _IMAGES / PurePosixPath(name).stem, seed))
+    log.info("making %d stamps of Pan-STARRS in %s", len(jobs), folder)
+    for _ in map_unordered(write_stamp, jobs, workers=workers, label="stamps"):
+        pass
+    return partial(fill_ps1_database, objects=objects)
 
 
 def _check(
@@ -129,17 +158,19 @@ def _require(name: str, value: int, least: int, most: int) -> None:
 
 
 def _counts(
-    size: int, asteroids: int | None, garbage: int | None, detections: int | None
+    survey: str, size: int, asteroids: int | None, garbage: int | None, detections: int | None
 ) -> Counts:
     share = (size / ATLAS_SIZE) ** 2
-    known = max(1, round(_ASTEROIDS * share)) if asteroids is None else asteroids
+    usual = max(1, round(_ASTEROIDS * share)) if survey == "atlas" else _PS1_REAL
+    known = usual if asteroids is None else asteroids
     counts = Counts(
         asteroids=known,
         garbage=_GARBAGE_PER_ASTEROID * known if garbage is None else garbage,
         ordinary=round(_ORDINARY * share) if detections is None else detections,
     )
-    for name, value in vars(counts).items():
-        _require(name, value, 0, 1_000_000)
+    _require("asteroids", counts.asteroids, 0, 100_000)
+    _require("garbage", counts.garbage, 0, 100_000)
+    _require("detections", counts.ordinary, 0, 1_000_000)
     return counts
 
 
@@ -159,7 +190,7 @@ def _finish(folder: Path, survey: str, database: str | None) -> Path:
         "version": 1,
         "databases": {"local": {"url": database or f"sqlite:///{_DATABASE}"}},
         "survey": survey,
-        "images": {"root": "diff"},
+        "images": {"root": _IMAGES},
     }
     write_config(path, content)
     log.info("wrote %s", path)
