@@ -1,0 +1,106 @@
+"""A Pan-STARRS database and its stamps, made row by row for tests."""
+
+import sqlite3
+from datetime import date
+from functools import cache
+from itertools import count
+
+import numpy as np
+
+from realbogus.config import write_config
+from realbogus.database import Database
+from realbogus.fitsfiles import write_packed
+
+GOOD, BAD, ATTIC = 2, 0, 5
+GPC1, GPC2 = "r.00000", "r.00002"
+NIGHT = 57001
+
+
+@cache
+def _empty_database():
+    """Write the tables in SQL, which makes them faster than one by one."""
+    with Database.open("sqlite://") as database:
+        database.create_tables("ps1")
+        lines = database._connection.connection.iterdump()
+        return "PRAGMA synchronous = OFF;" + "".join(lines)
+
+
+class Ps1Survey:
+    """A folder with config.yaml, survey.db, and stamps under ``images/survey/<night>/``."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.images = folder / "images"
+        self.config = folder / "config.yaml"
+        self._numbers = count(1)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.write_config()
+        with sqlite3.connect(folder / "survey.db") as connection:
+            connection.executescript(_empty_database())
+        connection.close()
+
+    @property
+    def url(self):
+        return f"sqlite:///{self.folder / 'survey.db'}"
+
+    def write_config(self, **blocks):
+        local = {"databases": {"local": {"url": "sqlite:///survey.db"}}}
+        write_config(
+            self.config, {**local, "survey": "ps1", "images": {"root": "images"}, **blocks}
+        )
+
+    def insert(self, table, **values):
+        with Database.open(self.url) as database:
+            database._connection.exec_driver_sql("PRAGMA synchronous = OFF")
+            database.insert(table, [values])
+
+    def add_object(self, identifier, list_id, **changes):
+        """Add an object that either selection takes, but for what ``changes``."""
+        values = {
+            "confidence_factor": 0.1,
+            "sherlockClassification": "ORPHAN",
+            "followup_flag_date": date(2019, 5, 1),
+            "ra_psf": 150.25,
+            "dec_psf": -3.5,
+        }
+        self.insert(
+            "tcs_transient_objects",
+            id=identifier,
+            detection_list_id=list_id,
+            **{**values, **changes},
+        )
+        return identifier
+
+    def add_mover(self, identifier, *comments, **changes):
+        self.add_object(identifier, ATTIC, **{"observation_status": "mover", **changes})
+        for comment in comments:
+            self.insert("tcs_object_comments", transient_object_id=identifier, comment=comment)
+        return identifier
+
+    def add_stamp(self, identifier, *, name=None, file=True, pixels=None, **changes):
+        """Add a stamp's row, and its file."""
+        number = next(self._numbers)
+        name = name or f"{identifier}_{NIGHT}.{number:03d}_{number}_7_diff"
+        values = {"image_type": "diff", "image_group_id": 1, "pss_error_code": 0, "filter": GPC1}
+        self.insert("tcs_postage_stamp_images", image_filename=name, **{**values, **changes})
+        if file:
+            self.write_stamp(name, pixels)
+        return name
+
+    def path_of(self, name):
+        return self.images / "survey" / name.split("_")[1][:5] / f"{name}.fits"
+
+    def write_stamp(self, name, pixels=None):
+        if pixels is None:
+            pixels = np.zeros((30, 30), np.float32)
+        write_packed(self.path_of(name), pixels, {})
+
+
+def make_survey(folder, *, reals=3, bogus=4):
+    """Make a survey of some good and garbage objects with one stamp each."""
+    survey = Ps1Survey(folder)
+    for list_id, number in ((GOOD, reals), (BAD, bogus)):
+        for index in range(number):
+            identifier = 1000 * (list_id + 1) + index
+            survey.add_stamp(survey.add_object(identifier, list_id))
+    return survey
