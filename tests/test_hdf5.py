@@ -1,9 +1,9 @@
 import h5py
 import pytest
-from helpers import make_recipe
 
 from realbogus.errors import DatasetError, FormatError, ModelError
 from realbogus.hdf5 import open_hdf5, read_recipe, write_recipe
+from tests.helpers import make_recipe
 
 
 def make_file(path, **content):

@@ -3,10 +3,10 @@ from dataclasses import replace
 
 import pytest
 from astropy.table import Table
-from helpers import make_recipe, make_row
 
 from realbogus.errors import FormatError
 from realbogus.lists import object_of, read_list, read_list_recipe, write_list
+from tests.helpers import make_recipe, make_row
 
 HEADER = "# x y mag dmag ra dec obs object stamp\n"
 

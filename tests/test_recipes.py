@@ -1,10 +1,10 @@
 import json
 
 import pytest
-from helpers import make_recipe
 
 from realbogus.errors import FormatError, RecipeError
 from realbogus.recipes import Input, Recipe, already_made, find_difference, versions
+from tests.helpers import make_recipe
 
 
 def nested():

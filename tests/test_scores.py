@@ -3,10 +3,10 @@ import re
 import numpy as np
 import pytest
 from astropy.table import Table
-from helpers import make_recipe
 
 from realbogus.errors import FormatError
 from realbogus.scores import Scores, read_score_recipe, read_scores, write_scores
+from tests.helpers import make_recipe
 
 NAMES = ["1_a_1.fits", '2_"b,c"_2.fits', "1_a_3.fits"]
 SCORES = Scores(np.array(NAMES), np.array([1, 0, 1], np.int8), np.array([0.9999999, 0.0, 0.25]))
