@@ -12,6 +12,7 @@ from realbogus.database import Database
 from realbogus.fitsfiles import write_packed
 
 GOOD, BAD, ATTIC = 2, 0, 5
+REAL, BOGUS = 3000, 1000
 GPC1, GPC2 = "r.00000", "r.00002"
 NIGHT = 57001
 
@@ -57,18 +58,15 @@ class Ps1Survey:
     def add_object(self, identifier, list_id, **changes):
         """Add an object that either selection takes, but for what ``changes``."""
         values = {
+            "id": identifier,
+            "detection_list_id": list_id,
             "confidence_factor": 0.1,
             "sherlockClassification": "ORPHAN",
             "followup_flag_date": date(2019, 5, 1),
             "ra_psf": 150.25,
             "dec_psf": -3.5,
         }
-        self.insert(
-            "tcs_transient_objects",
-            id=identifier,
-            detection_list_id=list_id,
-            **{**values, **changes},
-        )
+        self.insert("tcs_transient_objects", **{**values, **changes})
         return identifier
 
     def add_mover(self, identifier, *comments, **changes):
@@ -97,10 +95,9 @@ class Ps1Survey:
 
 
 def make_survey(folder, *, reals=3, bogus=4):
-    """Make a survey of some good and garbage objects with one stamp each."""
+    """Make a survey of objects of one stamp each: the real from 3000, the bogus from 1000."""
     survey = Ps1Survey(folder)
-    for list_id, number in ((GOOD, reals), (BAD, bogus)):
-        for index in range(number):
-            identifier = 1000 * (list_id + 1) + index
+    for list_id, first, number in ((GOOD, REAL, reals), (BAD, BOGUS, bogus)):
+        for identifier in range(first, first + number):
             survey.add_stamp(survey.add_object(identifier, list_id))
     return survey

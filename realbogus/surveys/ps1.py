@@ -203,12 +203,15 @@ def select_bogus(database: Database, selection: Selection) -> list[Source]:
 def select_stamps(database: Database, sources: Sequence[Source], camera: str) -> Iterator[Stamp]:
     """Give the stamps of some objects, by object and name, each once."""
     for batch in _batches(sources):
-        owners = {str(source.id): source for source in batch}
         query = queries.stamps_of([source.id for source in batch], filter_ending=CAMERAS[camera])
-        for name in sorted({str(row["image_filename"]) for row in database.rows(query)}):
-            owner = owners.get(name.partition("_")[0])
-            if owner is not None:
-                yield Stamp(owner, name)
+        names = {str(row["image_filename"]) for row in database.rows(query)}
+        owners = {str(source.id): source for source in batch}
+        found = (
+            Stamp(owners[owner], name)
+            for name in names
+            if (owner := name.partition("_")[0]) in owners
+        )
+        yield from sorted(found, key=lambda stamp: (stamp.source.id, stamp.name))
 
 
 def _known_movers(database: Database, selection: Selection) -> Iterator[Source]:
