@@ -200,7 +200,10 @@ def _canonical_words(argv: Sequence[str]) -> list[str]:
             continue
         full = options.full_name(name)
         following = argv[index + 1] if index + 1 < len(argv) else None
-        options.check_value(full, value if equals else following)
+        try:
+            options.check_value(full, value if equals else following)
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"{name}: {error}") from error
         words.append(f"{full}{equals}{value}")
     return words
 
@@ -216,7 +219,7 @@ class _Options:
         for family, is_global, name, parameter in Register.get_all_params():
             flag = name if is_global else f"{family}-{name}"
             self._parameters[f"--{flag}".replace("_", "-")] = parameter
-        root = next((word for word in argv if not word.startswith("-")), "")
+        root = _root_task(argv)
         self._prefixes = (f"--{root}-", "--")
 
     def full_name(self, name: str) -> str:
@@ -237,13 +240,28 @@ class _Options:
         if parameter is None or isinstance(parameter, luigi.BoolParameter):
             return
         if value is None or value.startswith("--"):
-            raise ConfigError(f"{full}: a value is missing")
+            raise ConfigError("a value is missing")
         try:
             parameter.parse(value)
-        except RealBogusError as error:
-            raise ConfigError(f"{full}: {error}") from error
+        except RealBogusError:
+            raise
         except (ValueError, TypeError) as error:
-            raise ConfigError(f"{full}: {value!r} is not allowed ({error})") from error
+            raise ConfigError(f"{value!r} is not allowed ({error})") from error
+
+
+def _root_task(argv: Sequence[str]) -> str:
+    """Find the task that a command line asks for; without one, only help can be asked for."""
+    tasks = sorted(_task_names(RecipeTask))
+    named = [word for word in argv if word in tasks]
+    if named or {"--help", "--help-all"} & set(argv):
+        return named[0] if named else ""
+    given = f"; got {argv[0]!r}" if argv and not argv[0].startswith("-") else ""
+    raise ConfigError(f"give a task, one of {', '.join(tasks)}{given}")
+
+
+def _task_names(base: type[RecipeTask]) -> set[str]:
+    names = {name for task in base.__subclasses__() for name in _task_names(task)}
+    return names if base is RecipeTask or base.__name__[0] == "_" else {base.__name__, *names}
 
 
 def _tidy_luigi_log() -> None:

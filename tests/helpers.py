@@ -1,10 +1,24 @@
-"""What several tests make: images, FITS files, recipes, rows."""
+"""What several tests make: images, FITS files, recipes, rows, and runs of scripts."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 
 from realbogus.lists import Row
 from realbogus.recipes import Recipe
+
+ROOT = Path(__file__).parent.parent
+
+
+def run_python(*words, cwd, check=False):
+    """Run Python with the words of a command line; give what it printed and its exit status."""
+    command = [sys.executable, *map(str, words)]
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=300, check=check
+    )
 
 
 def unique_image(ny, nx, dtype=np.int16):

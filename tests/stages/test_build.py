@@ -35,6 +35,10 @@ def build(folder, output="dataset.h5", **options):
     return folder / output
 
 
+def share_object(index, row):
+    return replace(row, object=f"{row.stamp[:3]}{index // 4}")
+
+
 def parts(path):
     return read_part(path, "train"), read_part(path, "test")
 
@@ -81,7 +85,9 @@ def test_no_object_is_on_both_sides(lists):
     def share(rows):
         return [replace(row, object=str(index // 4)) for index, row in enumerate(rows)]
 
-    rewrite(lists, "bad", lambda rows: [replace(r, object=f"b{i // 4}") for i, r in enumerate(rows)])
+    rewrite(
+        lists, "bad", lambda rows: [replace(r, object=f"b{i // 4}") for i, r in enumerate(rows)]
+    )
     rewrite(lists, "good", share)
     for seed in range(20):
         train, test = parts(build(lists, f"{seed}.h5", seed=seed))

@@ -46,7 +46,9 @@ def test_lists_hold_the_selected_detections_and_no_others(survey, training):
     for name, row in truth(survey).items():
         expected.setdefault(row["label"], set()).add(name)
     for label, list_name in (("1", "good"), ("0", "bad")):
-        listed = {Path(row.stamp).stem.split("_")[2] for row in read_list(training / f"{list_name}.txt")}
+        listed = {
+            Path(row.stamp).stem.split("_")[2] for row in read_list(training / f"{list_name}.txt")
+        }
         assert listed
         assert listed <= expected[label]
     recipe = read_list_recipe(training / "good.txt")
@@ -130,7 +132,7 @@ def test_no_nights_is_an_error(survey, tmp_path):
 
 
 def test_unknown_camera_is_an_error(survey, tmp_path):
-    with pytest.raises(ConfigError, match="camera must be one of 01a, 02a.* got '2a'"):
+    with pytest.raises(ConfigError, match=r"camera must be one of 01a, 02a.* got '2a'"):
         cut(survey, tmp_path / "out", camera="2a")
 
 
@@ -172,7 +174,9 @@ def test_one_empty_night_of_several_is_only_a_warning(survey, training, tmp_path
 def test_missing_exposures_beyond_the_limit_stop_the_run(own_survey, tmp_path, caplog):
     lost = images(own_survey)[0]
     lost.unlink()
-    with pytest.raises(ImageError, match=r"1 of 6 exposures .* maxMissing = 0.1: 02a58310o") as error:
+    with pytest.raises(
+        ImageError, match=r"1 of 6 exposures .* maxMissing = 0.1: 02a58310o"
+    ) as error:
         cut(own_survey, tmp_path / "out")
     assert lost.name.removesuffix(".diff.fz") in str(error.value)
     assert not (tmp_path / "out" / "good.txt").exists()

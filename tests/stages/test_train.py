@@ -28,9 +28,7 @@ def easy(tmp_path):
     """Make a data set that any network learns."""
     rng = np.random.default_rng(0)
     recipe = make_recipe("build", e=10, N="signPreserveNorm")
-    write_dataset(
-        tmp_path / "easy.h5", blobs(600, rng), blobs(150, rng, seed_objects=1000), recipe
-    )
+    write_dataset(tmp_path / "easy.h5", blobs(600, rng), blobs(150, rng, seed_objects=1000), recipe)
     return tmp_path / "easy.h5"
 
 

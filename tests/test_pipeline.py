@@ -1,0 +1,333 @@
+"""The tasks: through luigi.build, through the command line, and under luigid."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import luigi
+import pytest
+
+from atlasClassificationPipeline import (
+    BuildMLDataset,
+    GetCutOuts,
+    KerasTensorflowClassifier,
+    PlotResults,
+)
+from realbogus.lists import read_list, read_list_recipe
+from tests.helpers import ROOT, run_python
+
+PIPELINE = ROOT / "atlasClassificationPipeline.py"
+NAMES = ("good.txt", "bad.txt", "dataset.h5", "model.h5", "scores.csv", "plots.png")
+
+
+def local(*words, cwd):
+    return run_python(PIPELINE, *words, "--local-scheduler", cwd=cwd)
+
+
+def assert_fails(done, *parts):
+    """Check for one ERROR line with these words, exit status 1, and no traceback."""
+    errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(errors) == 1, done.stderr
+    for part in parts:
+        assert part in errors[0]
+
+
+@pytest.fixture(scope="session")
+def whole_run(survey, tmp_path_factory):
+    """Ask for the last task with nothing at hand; give the folder."""
+    folder = tmp_path_factory.mktemp("whole")
+    shutil.copytree(survey.parent, folder, dirs_exist_ok=True)
+    done = local(
+        "PlotResults",
+        "--GetCutOuts-mjds",
+        "[58310,58311]",
+        "--KerasTensorflowClassifier-epochs",
+        "2",
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def finished(whole_run, tmp_path):
+    """Copy a finished run, so that a test may change it."""
+    shutil.copytree(whole_run, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def times(folder):
+    return {path: path.stat().st_mtime_ns for path in (folder / "training").rglob("*")}
+
+
+def test_asking_for_the_last_task_builds_everything_under_one_folder(whole_run):
+    assert all((whole_run / "training" / name).exists() for name in NAMES)
+    nights = read_list_recipe(whole_run / "training" / "good.txt").options["mjds"]
+    assert nights == [58310, 58311]
+
+
+def test_second_run_does_nothing(finished):
+    before = times(finished)
+    done = local("PlotResults", cwd=finished)
+    assert done.returncode == 0
+    assert "Did not run any tasks" in done.stderr
+    assert times(finished) == before
+
+
+def test_stamp_location_moves_the_whole_run(finished):
+    (finished / "elsewhere").mkdir()
+    for name in ("good", "bad", "good.txt", "bad.txt"):
+        (finished / "training" / name).rename(finished / "elsewhere" / name)
+    shutil.rmtree(finished / "training")
+    done = local(
+        "PlotResults",
+        "--stampLocation=elsewhere",
+        "--KerasTensorflowClassifier-epochs=1",
+        cwd=finished,
+    )
+    assert done.returncode == 0, done.stderr
+    assert all((finished / "elsewhere" / name).exists() for name in NAMES)
+    assert not (finished / "training").exists()
+
+
+def test_scores_at_hand_are_plotted_without_anything_else(finished, tmp_path):
+    for name in ("file1.csv", "file2.csv"):
+        shutil.copy(finished / "training" / "scores.csv", tmp_path / name)
+    shutil.rmtree(finished)
+    done = local(
+        "PlotResults",
+        "--inputfiles",
+        "[file1.csv,file2.csv]",
+        "--outputFile",
+        "output.png",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"file1.csv", "file2.csv", "output.png"}
+
+
+def test_input_files_as_json(finished):
+    shutil.copy(finished / "training" / "scores.csv", finished / "file 1.csv")
+    files = json.dumps(["file 1.csv", "training/scores.csv"])
+    done = local("PlotResults", "--inputFiles", files, "--outputFile", "o.png", cwd=finished)
+    assert done.returncode == 0, done.stderr
+    assert (finished / "o.png").exists()
+
+
+def test_data_set_at_hand_trains_without_a_database(finished, tmp_path):
+    shutil.copy(finished / "training" / "dataset.h5", tmp_path / "mine.h5")
+    shutil.rmtree(finished)
+    done = local(
+        "KerasTensorflowClassifier",
+        "--trainingset=mine.h5",
+        "--classifierfile=m.keras",
+        "--outputcsv=s.csv",
+        "--epochs=1",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.h5", "m.keras", "s.csv"}
+
+
+def test_lists_at_hand_are_built_without_a_database(finished):
+    (finished / "survey.db").unlink()
+    (finished / "training" / "dataset.h5").unlink()
+    assert local("BuildMLDataset", cwd=finished).returncode == 0
+    assert (finished / "training" / "dataset.h5").exists()
+
+
+@pytest.mark.parametrize("typed", ["[58310,58311]", "58310,58311", "58310-58311"])
+def test_nights_as_people_type_them(finished, typed):
+    done = local("GetCutOuts", "--mjds", typed, cwd=finished)
+    assert done.returncode == 0, done.stderr
+    assert "Did not run any tasks" in done.stderr
+
+
+def test_option_of_an_upstream_task_reaches_it_from_any_task(survey, tmp_path):
+    done = local(
+        "BuildMLDataset",
+        "--GetCutOuts-mjds=58311",
+        f"--GetCutOuts-configFile={survey}",
+        "--GetCutOuts-stampSize=30",
+        "--e=8",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {row.obs[3:8] for row in read_list(tmp_path / "training" / "good.txt")} == {"58311"}
+    assert read_list_recipe(tmp_path / "training" / "good.txt").options["stampSize"] == 30
+
+
+@pytest.mark.parametrize(
+    ("task", "option", "difference"),
+    [
+        ("GetCutOuts", "--mjds=58310", "GetCutOuts mjds = 58310,58311, not 58310"),
+        ("GetCutOuts", "--camera=01a", "GetCutOuts camera = 02a, not 01a"),
+        ("BuildMLDataset", "--e=8", "BuildMLDataset e = 10, not 8"),
+        ("BuildMLDataset", "--E=1", "BuildMLDataset E = 0, not 1"),
+        ("KerasTensorflowClassifier", "--seed=3", "KerasTensorflowClassifier"),
+        ("PlotResults", "--BuildMLDataset-s=2", "BuildMLDataset s = 3.0, not 2.0"),
+        ("PlotResults", "--GetCutOuts-mjds=58311", "GetCutOuts mjds = 58310,58311, not 58311"),
+        ("PlotResults", "--GetCutOuts-stampSize=30", "stampSize = 40, not 30"),
+    ],
+)
+def test_target_of_another_recipe_is_an_error_that_names_the_option(
+    whole_run, task, option, difference
+):
+    before = times(whole_run)
+    assert_fails(local(task, option, cwd=whole_run), "exists and was made with", difference)
+    assert times(whole_run) == before
+
+
+def test_option_given_with_its_default_counts_as_given(finished):
+    (finished / "training" / "dataset.h5").unlink()
+    words = ("--e=8", "--seed=0")
+    assert local("BuildMLDataset", *words, cwd=finished).returncode == 0
+    target = ("--outputcsv=s.csv", "--classifierfile=m.h5", "--epochs=1")
+    done = local("KerasTensorflowClassifier", "--BuildMLDataset-e=10", *target, cwd=finished)
+    assert_fails(done, "BuildMLDataset e = 8, not 10")
+    assert local("KerasTensorflowClassifier", *target, cwd=finished).returncode == 0
+
+
+def test_plot_of_scores_that_changed_is_an_error(finished):
+    path = finished / "training" / "scores.csv"
+    path.write_text("a_1,1,0.9\nb_1,0,0.2\n")
+    assert_fails(local("PlotResults", cwd=finished), "another inputFiles[0]")
+
+
+def test_labels_changed_in_the_configuration_are_an_error(finished):
+    with (finished / "config.yaml").open("a") as stream:
+        stream.write("labels: {pkn_above: 950}\n")
+    assert_fails(local("GetCutOuts", "--mjds=58310-58311", cwd=finished), "GetCutOuts labels")
+
+
+def test_option_that_would_be_ignored_is_an_error(tmp_path):
+    done = local("PlotResults", "--KerasTensorflowClassifier-outputcsv=x.csv", cwd=tmp_path)
+    assert_fails(done, "--KerasTensorflowClassifier-outputcsv x.csv", "PlotResults itself")
+
+
+def test_lists_in_two_folders_must_exist(tmp_path):
+    done = local("BuildMLDataset", "--good=a/good.txt", "--bad=b/bad.txt", cwd=tmp_path)
+    assert_fails(done, "good: a/good.txt does not exist, and GetCutOuts makes only")
+
+
+def test_failure_exits_1_and_leaves_no_target(survey, tmp_path):
+    done = local(
+        "PlotResults",
+        f"--GetCutOuts-configFile={survey}",
+        "--GetCutOuts-mjds=58999",
+        cwd=tmp_path,
+    )
+    assert_fails(done, "no exposure of camera 02a in night 58999")
+    made = tmp_path / "training"
+    assert not any((made / name).exists() for name in NAMES)
+
+
+def test_no_nights_is_one_line(survey, tmp_path):
+    done = local("GetCutOuts", f"--configFile={survey}", cwd=tmp_path)
+    assert_fails(done, "mjds: give at least one night")
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (
+            ["PlotResult"],
+            "BuildMLDataset, GetCutOuts, KerasTensorflowClassifier, PlotResults; got 'PlotResult'",
+        ),
+        (["PlotResults", "--colour=red"], "--colour: no such option"),
+        (["BuildMLDataset", "--e=ten"], "--e: 'ten' is not allowed"),
+        (["BuildMLDataset", "--e"], "--e: a value is missing"),
+        (["PlotResults", "--GetCutOuts-mjds=tonight"], "--GetCutOuts-mjds: nights are given like"),
+        ([], "give a task, one of BuildMLDataset, GetCutOuts"),
+    ],
+)
+def test_bad_command_line_is_one_line(tmp_path, words, part):
+    assert_fails(local(*words, cwd=tmp_path), part)
+
+
+def test_defaults_are_the_documented_ones():
+    cut, build = GetCutOuts(), BuildMLDataset()
+    assert (cut.configFile, cut.stampSize, cut.stampLocation) == ("config.yaml", 40, "training")
+    assert (cut.camera, cut.downloadthreads) == ("02a", 5)
+    assert (build.e, build.E, build.s, build.r, build.N) == (10, 0, 3, None, "signPreserveNorm")
+
+
+def test_each_task_asks_for_the_one_before_with_its_own_inputs_as_outputs():
+    plot = PlotResults(inputFiles=["x/a.csv", "x/b.csv"], stampLocation="x")
+    runs = list(plot.requires().values())
+    assert [run.outputcsv for run in runs] == ["x/a.csv", "x/b.csv"]
+    data = KerasTensorflowClassifier(trainingset="x/set.h5").requires()["trainingset"]
+    assert data.outputFile == "x/set.h5"
+    lists = BuildMLDataset(good="y/good.txt", bad="y/bad.txt").requires()["good"]
+    assert Path(lists.output()["bad"].path) == Path("y/bad.txt")
+
+
+def test_tasks_run_through_luigi_build(finished, monkeypatch):
+    monkeypatch.chdir(finished)
+    (finished / "training" / "plots.png").unlink()
+    assert luigi.build([PlotResults()], local_scheduler=True, log_level="WARNING")
+    assert (finished / "training" / "plots.png").exists()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def luigid(tmp_path):
+    """Start a central scheduler; give its URL."""
+    port = free_port()
+    command = [Path(sys.executable).parent / "luigid", "--address=127.0.0.1", f"--port={port}"]
+    state = f"--state-path={tmp_path / 'state.pickle'}"
+    with (tmp_path / "luigid.log").open("w") as log:
+        process = subprocess.Popen([*command, state], stdout=log, stderr=log, cwd=tmp_path)
+        url = f"http://127.0.0.1:{port}"
+        wait_for(url)
+        yield url
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def wait_for(url):
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(f"{url}/api/task_list", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail("luigid did not start")
+
+
+def test_two_workers_share_a_run_under_luigid(luigid, survey, tmp_path):
+    words = [
+        sys.executable,
+        PIPELINE,
+        "PlotResults",
+        f"--scheduler-url={luigid}",
+        "--no-lock",
+        "--worker-keep-alive",
+        f"--GetCutOuts-configFile={survey}",
+        "--GetCutOuts-mjds=58310-58311",
+        "--KerasTensorflowClassifier-epochs=1",
+    ]
+    workers = [
+        subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    logs = [worker.communicate(timeout=200)[1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], "\n".join(logs)
+    assert all((tmp_path / "training" / name).exists() for name in NAMES)
+    runs = [line for log in logs for line in log.splitlines() if " running   " in line]
+    assert len(runs) == 4
+    query = urllib.parse.urlencode({"data": json.dumps({"status": "DONE"})})
+    with urllib.request.urlopen(f"{luigid}/api/task_list?{query}") as page:
+        assert len(json.load(page)["response"]) == 4
