@@ -31,12 +31,14 @@ def header_cards(visit: Visit, conditions: Conditions, mask_value: int) -> dict[
     """Give the header of a difference image, with the keywords of the real ones."""
     psf = conditions.psf.centre
     sky = 1500.0 * (conditions.noise.sigma / 30.0) ** 2
+    start = round(visit.mjd - conditions.texp / 172800.0, 6)
     return {
         "OBJECT": f"{visit.camera}{visit.obs[9:13]}",
         "OBSNAME": visit.obs,
         "FILTER": visit.obs[13],
         "EXPTIME": conditions.texp,
-        "MJD-OBS": round(visit.mjd - conditions.texp / 172800.0, 6),
+        "DATE-OBS": mjd_to_datetime(start).isoformat(),
+        "MJD-OBS": start,
         "MAGZPT": round(conditions.zero_point, 3),
         "FWHM": round(psf.fwhm, 4),
         "SATURATE": 42105.0,

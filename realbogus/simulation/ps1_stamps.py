@@ -11,6 +11,7 @@ from realbogus.simulation.artefacts import ARTEFACTS
 from realbogus.simulation.defects import draw_defects
 from realbogus.simulation.drawing import Brush, Canvas
 from realbogus.simulation.plan import generator
+from realbogus.simulation.promoted import mjd_to_datetime
 from realbogus.simulation.psf import Psf
 from realbogus.simulation.sky import draw_sky_noise, fill_with_noise
 from realbogus.simulation.sources import SOURCES
@@ -111,6 +112,7 @@ def _cards(job: StampJob) -> dict[str, object]:
     return {
         "FILTER": job.band,
         "EXPTIME": 45.0,
+        "DATE-OBS": mjd_to_datetime(job.mjd).isoformat(),
         "MJD-OBS": job.mjd,
         "CTYPE1": "RA---TAN",
         "CTYPE2": "DEC--TAN",
