@@ -118,6 +118,13 @@ def test_the_pipeline_builds_a_data_set_of_packed_stamps(survey, tmp_path):
     )
     assert status == 0, said
     assert (tmp_path / "t/dataset.h5").exists()
+    status, said = pipeline(
+        tmp_path,
+        "BuildMLDataset",
+        *("--stampLocation", "t", "--E", "1", "--e", "8"),
+        *("--GetCutOuts-flagdate", "2020-01-01"),
+    )
+    assert status == 1 and "GetCutOuts flagdate = 2009-01-01, not 2020-01-01" in said
 
 
 @pytest.mark.parametrize(

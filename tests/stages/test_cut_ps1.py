@@ -1,12 +1,16 @@
+import csv
 import os
 from datetime import date
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
+from realbogus.database import Database
 from realbogus.dataset import read_part
 from realbogus.errors import ConfigError, DatabaseError, RecipeError, StampError
 from realbogus.lists import read_list, read_list_recipe
+from realbogus.simulation import simulate
 from realbogus.stages.build import build_dataset
 from realbogus.stages.cut_ps1 import cut_ps1
 from tests.helpers import unique_image
@@ -137,8 +141,8 @@ def test_thresholds_come_from_the_configuration_unless_given(survey, cut, tmp_pa
 
 
 def test_an_old_configuration_without_a_survey_will_do(survey, cut):
-    text = survey.config.read_text()
-    survey.config.write_text(text.replace("survey: ps1\n", ""))
+    content = survey.config.read_text()
+    survey.config.write_text(content.replace("survey: ps1\n", ""))
     assert len(stamps(cut(), "good")) == 3
 
 
@@ -307,6 +311,38 @@ def test_an_object_of_hostile_names_only_is_as_one_without_stamps(tmp_path):
         survey.add_stamp(number, name=f"{number}_../../x", file=False)
     with pytest.raises(DatabaseError, match="none of 1 real objects has a difference stamp"):
         cut_ps1(survey.config, location=tmp_path / "training")
+
+
+# A whole survey
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sky") / "survey"
+    simulate(folder, survey="ps1", exposures=1, asteroids=9, garbage=10, seed=3)
+    return folder
+
+
+def truth_of(folder, *, label, filter_ending):
+    """Name the stamps of a camera that have a label in truth."""
+    with Database.open(f"sqlite:///{folder / 'survey.db'}") as database:
+        query = text("SELECT image_filename, filter FROM tcs_postage_stamp_images")
+        filters = {row["image_filename"]: row["filter"] for row in database.rows(query)}
+    with (folder / "truth.csv").open() as stream:
+        return sorted(
+            row["exposure"]
+            for row in csv.DictReader(stream)
+            if row["label"] == label and filters[row["exposure"]].endswith(filter_ending)
+        )
+
+
+@pytest.mark.parametrize(("camera", "ending"), [("gpc1", "00000"), ("gpc2", "00002")])
+def test_the_selection_is_the_truth_of_a_simulated_survey(simulated, tmp_path, camera, ending):
+    cut_ps1(simulated / "config.yaml", location=tmp_path, camera=camera, mover_list=ATTIC)
+    for name, label in (("good", "1"), ("bad", "0")):
+        listed = sorted(row.obs for row in read_list(tmp_path / f"{name}.txt"))
+        assert listed == truth_of(simulated, label=label, filter_ending=ending)
+        assert listed
 
 
 # On to a data set
