@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from realbogus.config import DatabaseSettings
 from realbogus.database import Database
-from realbogus.errors import ConfigError
+from realbogus.errors import ConfigError, DatabaseError
 from realbogus.surveys.ps1 import (
     CAMERAS,
     LabelRules,
@@ -187,7 +187,8 @@ def test_any_comment_gives_a_finite_separation_or_none(comment):
 )
 def test_a_known_mover_has_one_near_by(survey, comments, chosen):
     survey.add_mover(7, *comments)
-    assert ids(survey, select_real, mover_list=ATTIC) == [7] * chosen
+    survey.add_mover(8, NEAR)
+    assert (7 in ids(survey, select_real, mover_list=ATTIC)) is chosen
 
 
 def test_movers_are_real_only_when_their_list_is_asked_for(survey):
@@ -195,6 +196,19 @@ def test_movers_are_real_only_when_their_list_is_asked_for(survey):
     survey.add_object(8, GOOD)
     assert ids(survey, select_real) == [8]
     assert ids(survey, select_real, mover_list=ATTIC) == [7, 8]
+
+
+def test_a_list_without_a_known_mover_is_an_error_that_names_the_option(survey):
+    survey.add_mover(7, FAR)
+    survey.add_object(8, GOOD)
+    with pytest.raises(DatabaseError, match="moverlist: list 5 has no known mover"):
+        ids(survey, select_real, mover_list=ATTIC)
+
+
+def test_an_empty_group_is_an_error_that_names_the_option(survey):
+    survey.add_object(1, BAD)
+    with pytest.raises(DatabaseError, match="badaugment: group 23 has no object"):
+        ids(survey, select_bogus, bad_augment=23)
 
 
 def test_the_comment_of_another_mover_does_not_count(survey):

@@ -101,7 +101,7 @@ def cut_ps1(
         Scores of bogus objects are from the one to below the other; by default the
         configuration's.
     flag_date : date
-        Objects of the lists count when flagged after this day.
+        Objects of these two lists count when flagged after this day; movers and the group always.
     mover_list : int, optional
         A list whose known movers are real too.
     image_type : str

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from realbogus.config import DatabaseSettings
 from realbogus.database import Database
 from realbogus.database import ps1 as queries
-from realbogus.errors import ConfigError
+from realbogus.errors import ConfigError, DatabaseError
 
 __all__ = [
     "CAMERAS",
@@ -81,7 +81,7 @@ class Selection:
     mover_list : int, optional
         A list whose known movers are real too.
     flag_date : date
-        Objects of the lists count when flagged after this day.
+        Objects of these two lists count when flagged after this day; movers and the group always.
     rules : LabelRules
         The thresholds.
     """
@@ -181,13 +181,29 @@ def mover_separation(comment: str) -> float | None:
 
 
 def select_real(database: Database, selection: Selection) -> list[Source]:
-    """Choose the real objects: those of the good list, and the known movers of another."""
+    """Choose the real objects: those of the good list, and the known movers of another.
+
+    Raises
+    ------
+    DatabaseError
+        If movers are asked for and there is none.
+    """
     flagged = queries.flagged_objects(selection.good_list, flagged_after=selection.flag_date)
-    return _unique([*_sources(database, flagged), *_known_movers(database, selection)])
+    chosen = list(_sources(database, flagged))
+    if selection.mover_list is not None:
+        movers = list(_known_movers(database, selection.mover_list, selection.rules))
+        chosen += _require(movers, f"moverlist: list {selection.mover_list} has no known mover")
+    return _unique(chosen)
 
 
 def select_bogus(database: Database, selection: Selection) -> list[Source]:
-    """Choose the bogus objects: low scores of the garbage list, and a curated group."""
+    """Choose the bogus objects: low scores of the garbage list, and a curated group.
+
+    Raises
+    ------
+    DatabaseError
+        If a group is asked for and it is empty.
+    """
     low_scored = queries.low_scored_objects(
         selection.bad_list,
         flagged_after=selection.flag_date,
@@ -196,7 +212,8 @@ def select_bogus(database: Database, selection: Selection) -> list[Source]:
     )
     chosen = list(_sources(database, low_scored))
     if selection.bad_augment is not None:
-        chosen += _sources(database, queries.grouped_objects(selection.bad_augment))
+        group = list(_sources(database, queries.grouped_objects(selection.bad_augment)))
+        chosen += _require(group, f"badaugment: group {selection.bad_augment} has no object")
     return _unique(chosen)
 
 
@@ -214,12 +231,15 @@ def select_stamps(database: Database, sources: Sequence[Source], camera: str) ->
         yield from sorted(found, key=lambda stamp: (stamp.source.id, stamp.name))
 
 
-def _known_movers(database: Database, selection: Selection) -> Iterator[Source]:
-    """Give the movers near which a search found a known one."""
-    if selection.mover_list is None:
-        return
-    rules = selection.rules
-    query = queries.mover_objects(selection.mover_list, score_above=rules.mover_rb_above)
+def _require(found: list[Source], problem: str) -> list[Source]:
+    if not found:
+        raise DatabaseError(problem)
+    return found
+
+
+def _known_movers(database: Database, list_id: int, rules: LabelRules) -> Iterator[Source]:
+    """Give the movers of a list near which a search found a known one."""
+    query = queries.mover_objects(list_id, score_above=rules.mover_rb_above)
     for batch in _batches(list(_sources(database, query))):
         near = _objects_near_known(database, batch, within=rules.mover_within)
         yield from (source for source in batch if source.id in near)
