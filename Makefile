@@ -46,5 +46,11 @@ format: $(VENV)/.installed
 test-slow: $(VENV)/.installed
 	@$(BIN)/python -m pytest -m slow
 
+# make images   the pictures of the README, from the demo
+images: demo
+	@$(BIN)/python tools/images.py imgs
+	@$(BIN)/python -m realbogus.simulation.montage $(DEMO)/survey imgs/simulated_stamps.png
+	@cp $(DEMO)/training/plots.png imgs/roc_tradeoff.png
+
 clean:
 	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -95,7 +95,7 @@ def _write_stamps(folder: Path, stamps: _Stamps) -> None:
     for label, name in _FOLDERS.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         chosen = np.flatnonzero(stamps.labels == label)
-        rows = [_write_stamp(folder, stamps, index, name) for index in chosen]
+        rows = [_write_stamp(folder, stamps, int(index), name) for index in chosen]
         write_list(folder / f"{name}.txt", rows, recipe)
 
 

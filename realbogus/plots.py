@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 from PIL import Image, UnidentifiedImageError
 
 from realbogus.errors import ConfigError, FormatError
@@ -125,6 +124,7 @@ def _draw_tradeoff(axes: Axes, runs: Sequence[Run], mdrs: Sequence[float]) -> No
             _mark(axes, run, mdr, index)
     for mdr in mdrs:
         axes.axhline(mdr, color="0.85", linewidth=1, zorder=0)
+    axes.plot([], [], color="0.5", linewidth=3, alpha=0.35, label="95% interval, by object")
     smallest = min(_floor(count) for run in runs for count in (run.n_real, run.n_bogus))
     limits = (smallest, 1.0)
     axes.set(xscale="log", yscale="log", xlim=limits, ylim=limits)
@@ -132,7 +132,7 @@ def _draw_tradeoff(axes: Axes, runs: Sequence[Run], mdrs: Sequence[float]) -> No
     axes.set_title("Detection error tradeoff")
     axes.set_box_aspect(1)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+        axis.set_major_formatter(lambda rate, _: f"{100 * rate:g}%")
     axes.legend(loc="upper right", fontsize="small")
 
 
