@@ -139,13 +139,16 @@ def _read_hdu(
     path: Path, hdus: fits.HDUList, hdu: int | None, error: type[ImageError | StampError]
 ) -> FitsImage:
     image = _find_image(hdus) if hdu is None else hdus[hdu]
-    if image is None or not image.is_image or len(image.shape) != 2 or 0 in image.shape:
-        where = "" if hdu is None else f" in HDU {hdu}"
+    where = "" if hdu is None else f" in HDU {hdu}"
+    if image is None or not image.is_image or len(image.shape) != 2:
         raise error(f"{path}: holds no image{where}")
     ny, nx = image.shape
     if max(ny, nx) > _LARGEST_SIDE or ny * nx > _TIGHTEST * path.stat().st_size:
         raise error(f"{path}: claims to be {nx} x {ny} pixels")
-    return FitsImage(np.asarray(image.data), image.header)
+    pixels = np.asarray(image.data)
+    if pixels.size == 0 or pixels.ndim != 2:
+        raise error(f"{path}: holds no image{where}")
+    return FitsImage(pixels, image.header)
 
 
 def _find_image(hdus: fits.HDUList) -> Any:

@@ -16,6 +16,7 @@ from realbogus.fitsfiles import Header, header_value, read_fits
 __all__ = ["DifferenceImage", "cut_stamps", "masked_core_fraction", "read_image"]
 
 _CORE = 5
+_OUTSIDE = 1e9
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def cut_stamps(
     image : DifferenceImage
         The image of shape (ny, nx).
     x, y : ndarray of shape (n,)
-        Positions as the database gives them: pixel centres at half-integers.
+        Positions as the database gives them: pixel centres at half-integers; NaN where unknown.
     size : int
         Side of a stamp in pixels.
 
@@ -72,7 +73,10 @@ def cut_stamps(
         ``[size // 2, size // 2]``; x is the last axis.
     """
     stamps = np.full((len(x), size, size), np.nan, np.float32)
-    corners = np.floor(np.stack([x, y], axis=-1)).astype(int).reshape(-1, 2) - size // 2
+    # An unknown position is as far outside as can be.
+    known = np.nan_to_num(np.stack([x, y], axis=-1), nan=-_OUTSIDE)
+    pixels = np.floor(np.clip(known, -_OUTSIDE, _OUTSIDE)).astype(int)
+    corners = pixels.reshape(-1, 2) - size // 2
     for stamp, (left, bottom) in zip(stamps, corners, strict=True):
         _copy_overlap(image, stamp, left, bottom)
     return stamps

@@ -13,7 +13,8 @@ from realbogus.fitsfiles import Header, encode_cards, encode_image, header_value
 __all__ = ["crop", "read_stamp", "sky_cards", "write_stamp"]
 
 _COPIED = ("FILTER", "EXPTIME", "MJD-OBS", "MAGZPT", "GAIN", "FWHM", "SECPIX", "EQUINOX", "RADESYS")
-_WCS = ("CTYPE", "CUNIT", "CRVAL", "CD", "CDELT", "PC", "PV", "CROTA", "LONPOLE", "LATPOLE")
+_NATIVE_POLE = ("LONPOLE", "LATPOLE")
+_WCS = ("CTYPE", "CUNIT", "CRVAL", "CD", "CDELT", "PC", "PV", "CROTA")
 
 
 def read_stamp(
@@ -80,7 +81,9 @@ def crop(stamp: NDArray[np.float32], *, extent: int) -> NDArray[np.float32]:
 
 def sky_cards(header: Header) -> str:
     """Collect the cards of an image that its stamps share: filter, date, zero point, WCS."""
-    shared = [key for key in dict.fromkeys(header) if key in _COPIED or _is_wcs(key)]
+    shared = [
+        key for key in dict.fromkeys(header) if key in (*_COPIED, *_NATIVE_POLE) or _is_wcs(key)
+    ]
     values = ((key, header_value(header, key)) for key in shared)
     return encode_cards((key, value) for key, value in values if value is not None)
 
