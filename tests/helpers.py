@@ -37,6 +37,18 @@ def write_fits(path, pixels, *, packing=None, **cards):
     return path
 
 
+MALFORMED = "FILTER  = w (malformed"
+"""A card as one camera writes it: text without quotes."""
+
+
+def replace_card(path, keyword, text):
+    """Overwrite the first card of a keyword as raw text."""
+    content = path.read_bytes()
+    place = content.index(f"{keyword:8s}=".encode())
+    path.write_bytes(content[:place] + text.ljust(80).encode() + content[place + 80 :])
+    return path
+
+
 def make_recipe(stage="build", *, results=None, inputs=None, **options):
     """Make a recipe with a few options."""
     return Recipe(stage, options or {"e": 10}, inputs or {}, results or {})

@@ -17,17 +17,7 @@ from realbogus.fitsfiles import (
     read_fits,
     write_packed,
 )
-from tests.helpers import unique_image, write_fits
-
-MALFORMED = "FILTER  = w (malformed".ljust(80)
-
-
-def replace_card(path, keyword, text):
-    """Overwrite the first card of a keyword as raw text."""
-    content = path.read_bytes()
-    place = content.index(f"{keyword:8s}=".encode())
-    path.write_bytes(content[:place] + text.ljust(80).encode() + content[place + 80 :])
-    return path
+from tests.helpers import MALFORMED, replace_card, unique_image, write_fits
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float32])
