@@ -127,16 +127,18 @@ def read_part(path: Path, which: str) -> Part:
     """
     stamps, targets = _NAMES[which]
     with open_hdf5(path) as file:
-        missing = [name for name in (stamps, targets, f"{which}_files") if name not in file]
+        columns = [f"{which}_{name}" for name in ("files", "objects", "mag")]
+        missing = [name for name in (stamps, targets, *columns) if name not in file]
         if missing:
             raise DatasetError(f"{path}: not a data set: it has no {', '.join(missing)}")
         names = file[f"{which}_files"].asstr()[:].astype(str)
+        labels = file[targets][:]
         part = Part(
             file[stamps][:].astype(np.float32),
-            file[targets][:].astype(np.int8),
+            np.where(np.isin(labels, (0, 1)), labels, -1).astype(np.int8),
             names,
             file[f"{which}_objects"].asstr()[:].astype(str),
-            file[f"{which}_mag"][:],
+            file[f"{which}_mag"][:].astype(np.float64),
         )
     _check(part, path)
     return part
@@ -159,8 +161,10 @@ def _write_part(file: File, which: str, part: Part) -> None:
 def _check(part: Part, path: Path) -> None:
     if part.stamps.ndim != 3 or part.stamps.shape[1] != part.stamps.shape[2]:
         raise DatasetError(f"{path}: its stamps are not square images")
-    columns = (part.stamps, part.targets, part.names, part.objects, part.mag)
-    if len({len(column) for column in columns}) != 1:
+    columns = (part.targets, part.names, part.objects, part.mag)
+    if any(column.ndim != 1 for column in columns):
+        raise DatasetError(f"{path}: its columns are not one number a stamp")
+    if any(len(column) != len(part.stamps) for column in columns):
         raise DatasetError(f"{path}: its columns have different lengths")
     if not np.isin(part.targets, (0, 1)).all():
         raise DatasetError(f"{path}: its targets are not all 0 or 1")

@@ -35,8 +35,14 @@ class Database:
         self._engine: Engine = create_engine(
             url, connect_args=dict(options or {}), hide_parameters=True, pool_pre_ping=True
         )
-        with self._errors():
-            self._connection: Connection = self._engine.connect()
+        try:
+            with self._errors():
+                self._connection: Connection = self._engine.connect()
+        except OSError as error:
+            # The driver reads the certificates itself, before it knows of errors of its own.
+            if isinstance(error, DatabaseError):
+                raise
+            raise DatabaseError(f"database {self.name}: {error.strerror or error}") from None
 
     @classmethod
     def open(cls, url: str) -> Self:
