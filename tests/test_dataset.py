@@ -1,0 +1,142 @@
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realbogus.dataset import (
+    Part,
+    read_dataset_recipe,
+    read_part,
+    split_by_object,
+    write_dataset,
+)
+from realbogus.errors import DatasetError
+from tests.helpers import make_recipe, unique_image
+
+CATALOGUE = st.lists(
+    st.tuples(st.integers(0, 30).map(str), st.integers(0, 1)), min_size=1, max_size=120
+)
+
+
+def make_part(n=4, side=6, first=0):
+    stamps = unique_image(n * side, side, np.float32).reshape(n, side, side) + first
+    return Part(
+        stamps,
+        np.arange(n, dtype=np.int8) % 2,
+        np.array([f"{first + i}_é_{i}.fits" for i in range(n)]),
+        np.array([str(first + i) for i in range(n)]),
+        np.array([np.nan, *range(1, n)], float),
+    )
+
+
+def split(catalogue, fraction, seed=0):
+    objects, targets = map(np.array, zip(*catalogue, strict=True))
+    rng = np.random.default_rng(seed)
+    return objects, targets, split_by_object(objects, targets, fraction=fraction, rng=rng)
+
+
+@given(CATALOGUE, st.floats(0.01, 0.99), st.integers(0, 2**32))
+def test_no_object_is_on_both_sides_of_a_split_and_both_kinds_are(catalogue, fraction, seed):
+    kinds = {name: 0 for name, _ in catalogue}
+    for name, target in catalogue:
+        kinds[name] = max(kinds[name], target)
+    if min(list(kinds.values()).count(kind) for kind in (0, 1)) < 2:
+        with pytest.raises(DatasetError, match="objects can't be split: at least 2 are needed"):
+            split(catalogue, fraction, seed)
+        return
+    objects, _, aside = split(catalogue, fraction, seed)
+    assert not set(objects[aside]) & set(objects[~aside])
+    for side in (aside, ~aside):
+        assert {kinds[name] for name in objects[side]} == {0, 1}
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5])
+def test_the_fraction_is_of_the_objects_of_each_kind(fraction):
+    catalogue = [(f"{n % 40}", int(n % 40 < 20)) for n in range(400)]
+    objects, targets, aside = split(catalogue, fraction)
+    for kind in (0, 1):
+        assert len(set(objects[aside & (targets == kind)])) == round(20 * fraction)
+
+
+def test_the_split_is_that_of_its_seed():
+    catalogue = [(str(n), n % 2) for n in range(50)]
+    first, again, other = (split(catalogue, 0.5, seed)[2] for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_nothing_can_not_be_split():
+    with pytest.raises(DatasetError, match="0 real objects can't be split"):
+        split_by_object(
+            np.array([], str), np.array([], int), fraction=0.5, rng=np.random.default_rng(0)
+        )
+
+
+def test_both_parts_and_the_recipe_come_back(tmp_path):
+    path = tmp_path / "dataset.h5"
+    written = {"train": make_part(), "test": make_part(3, first=100)}
+    write_dataset(path, written["train"], written["test"], make_recipe())
+    for which, part in written.items():
+        back = read_part(path, which)
+        assert np.array_equal(back.stamps, part.stamps)
+        assert np.array_equal(back.mag, part.mag, equal_nan=True)
+        for name in ("targets", "names", "objects"):
+            assert list(getattr(back, name)) == list(getattr(part, name))
+    assert read_dataset_recipe(path) == make_recipe()
+
+
+def test_the_names_in_the_file_are_those_that_people_know(tmp_path):
+    write_dataset(tmp_path / "d.h5", make_part(), make_part(first=9), make_recipe())
+    with h5py.File(tmp_path / "d.h5") as file:
+        assert {"X", "y", "testX", "testy", "train_files", "test_files"} <= set(file)
+        assert file["X"].dtype == np.float32
+
+
+def test_selected_rows_stay_together():
+    part = make_part().select(np.array([2, 0]))
+    assert list(part.objects) == ["2", "0"]
+    assert part.stamps[0, 0, 0] == make_part().stamps[2, 0, 0]
+    assert len(part) == 2
+
+
+def change(path, name, value):
+    write_dataset(path, make_part(), make_part(first=9), make_recipe())
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        if value is not None:
+            file[name] = value
+    return path
+
+
+CHANGES = [
+    ("X", None, "not a data set: it has no X"),
+    ("train_files", None, "not a data set: it has no train_files"),
+    ("train_objects", None, "not a data set: it has no train_objects"),
+    ("train_mag", None, "not a data set: it has no train_mag"),
+    ("X", np.zeros((4, 5, 6)), "its stamps are not square images"),
+    ("X", np.zeros((4, 36)), "its stamps are not square images"),
+    ("X", np.full((4, 6, 6), np.nan), "some of its pixels are not finite"),
+    ("X", np.zeros((3, 6, 6)), "its columns have different lengths"),
+    ("y", np.array([0, 1, 2, 1]), "its targets are not all 0 or 1"),
+    ("y", np.array([0, 1, 256, 1]), "its targets are not all 0 or 1"),
+    ("y", np.zeros((4, 2)), "its columns are not one number a stamp"),
+    ("y", 1, "not a readable HDF5 file"),
+    ("X", "text", "not a readable HDF5 file"),
+    ("train_mag", ["a", "b", "c", "d"], "not a readable HDF5 file"),
+    ("train_objects", [1, 2, 3, 4], "not a readable HDF5 file"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), CHANGES, ids=range(len(CHANGES)))
+def test_a_damaged_data_set_is_one_line(tmp_path, name, value, message):
+    with pytest.raises(DatasetError, match=rf"d\.h5: {message}"):
+        read_part(change(tmp_path / "d.h5", name, value), "train")
+
+
+def test_a_failed_write_leaves_nothing(tmp_path):
+    broken = make_part()
+    object.__setattr__(broken, "names", np.array([object()] * 4))
+    with pytest.raises(DatasetError, match="can't write this HDF5 file"):
+        write_dataset(tmp_path / "d.h5", make_part(), broken, make_recipe())
+    assert not list(tmp_path.iterdir())
