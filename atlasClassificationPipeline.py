@@ -13,7 +13,10 @@ from typing import Any
 import luigi
 
 from realbogus.config import SURVEYS, load_config
+from realbogus.cutting import take_thresholds
 from realbogus.errors import ConfigError
+from realbogus.surveys.atlas import LabelRules as AtlasRules
+from realbogus.surveys.ps1 import LabelRules as Ps1Rules
 from realbogus.tasks import FilesParameter, NightsParameter, RecipeTask, run_luigi
 
 
@@ -75,7 +78,8 @@ class GetCutOuts(_LocatedTask):
         for name in ("badrblower", "badrbupper"):
             if getattr(self, name) is None:  # the configuration decides
                 options.pop(name, None)
-        return {"survey": survey, "camera": self.chosen_camera(survey), **options}
+        camera = self.chosen_camera(survey)
+        return {"survey": survey, "camera": camera, **self._thresholds(survey), **options}
 
     def chosen_survey(self) -> str:
         """Give the survey: as asked for, or as the configuration says."""
@@ -95,6 +99,12 @@ class GetCutOuts(_LocatedTask):
                 if other != survey and self._is_given(name):
                     raise ConfigError(f"{name} is an option of survey {other}, not of {survey}")
         _CUT[survey](self)
+
+    def _thresholds(self, survey: str) -> Mapping[str, float]:
+        config = Path(self.configFile)
+        if not config.exists():
+            return {}
+        return take_thresholds(_RULES[survey], load_config(config).labels).options
 
     def _recorded(self, name: str) -> object:
         value = getattr(self, name)
@@ -137,6 +147,7 @@ def _cut_ps1(task: GetCutOuts) -> None:
     )
 
 
+_RULES: Mapping[str, type[AtlasRules] | type[Ps1Rules]] = {"atlas": AtlasRules, "ps1": Ps1Rules}
 _CUT: Mapping[str, Callable[[GetCutOuts], None]] = {"atlas": _cut_atlas, "ps1": _cut_ps1}
 
 

@@ -205,7 +205,8 @@ def test_plot_of_scores_that_changed_is_an_error(finished):
 def test_labels_changed_in_the_configuration_are_an_error(finished):
     with (finished / "config.yaml").open("a") as stream:
         stream.write("labels: {pkn_above: 950}\n")
-    assert_fails(local("GetCutOuts", "--mjds=58310-58311", cwd=finished), "GetCutOuts labels")
+    done = local("GetCutOuts", "--mjds=58310-58311", cwd=finished)
+    assert_fails(done, "GetCutOuts labels.pkn_above = 900, not 950")
 
 
 def test_option_that_would_be_ignored_is_an_error(tmp_path):

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Double, Select, and_, cast, or_, select
 
+from realbogus.database.floats import below
 from realbogus.database.schema import SCHEMAS
 
 __all__ = ["SCORE_CHANGE", "bogus_detections", "exposures", "real_detections"]
@@ -93,6 +94,6 @@ def _positive(exposure: int) -> tuple[ColumnElement[bool], ...]:
 def _low_score(realbogus_below: float, zooniverse_below: float) -> ColumnElement[bool]:
     flagged = _objects.followup_flag_date
     return or_(
-        and_(flagged < SCORE_CHANGE, _objects.realbogus_factor < realbogus_below),
-        and_(flagged >= SCORE_CHANGE, _objects.zooniverse_score < zooniverse_below),
+        and_(flagged < SCORE_CHANGE, below(_objects.realbogus_factor, realbogus_below)),
+        and_(flagged >= SCORE_CHANGE, below(_objects.zooniverse_score, zooniverse_below)),
     )

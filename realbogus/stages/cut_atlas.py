@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +159,7 @@ def _recipe(nights: Sequence[int], camera: str, stamp_size: int, rules: LabelRul
         "camera": camera,
         "mjds": sorted(set(nights)),
         "stampSize": stamp_size,
-        "labels": asdict(rules),
+        **rules.options,
     }
     return Recipe("cut", options)
 

@@ -176,19 +176,15 @@ def _rules(config: Config, lower: float | None, upper: float | None) -> LabelRul
 
 
 def _recipe(camera: str, selection: Selection) -> Recipe:
-    rules = selection.rules
     options = {
         "survey": "ps1",
         "camera": camera,
         "goodlist": selection.good_list,
         "badlist": selection.bad_list,
         "badaugment": selection.bad_augment,
-        "badrblower": rules.bad_rb_lower,
-        "badrbupper": rules.bad_rb_upper,
         "flagdate": selection.flag_date.isoformat(),
         "moverlist": selection.mover_list,
-        "labels.mover_rb_above": rules.mover_rb_above,
-        "labels.mover_within": rules.mover_within,
+        **selection.rules.options,
     }
     return Recipe("cut", options)
 

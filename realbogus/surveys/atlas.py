@@ -55,6 +55,11 @@ class LabelRules:
     realbogus_below: float = 0.01
     zooniverse_below: float = 0.2
 
+    @property
+    def options(self) -> dict[str, float]:
+        """The thresholds by the names that recipes and messages give them."""
+        return {f"labels.{name}": value for name, value in asdict(self).items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Detection:

@@ -59,6 +59,16 @@ class LabelRules:
     mover_rb_above: float = 0.05
     mover_within: float = 5.99
 
+    @property
+    def options(self) -> dict[str, float]:
+        """The thresholds by the names that recipes and messages give them."""
+        return {
+            "badrblower": self.bad_rb_lower,
+            "badrbupper": self.bad_rb_upper,
+            "labels.mover_rb_above": self.mover_rb_above,
+            "labels.mover_within": self.mover_within,
+        }
+
     def __post_init__(self) -> None:
         """Check the thresholds."""
         if not 0 <= self.bad_rb_lower < self.bad_rb_upper <= 1:
