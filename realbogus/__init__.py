@@ -1,16 +1,18 @@
 """Real/bogus classification of difference-image detections.
 
-``docs/architecture.md`` draws the layers; each module imports only from those above it in this map.
+``docs/architecture.md`` draws the layers; each module imports only from those above it in this map,
+and from those left of it in its line.
 
 ===========  =======================================================================
 errors       the exceptions
-config       ``config.yaml``
 files        files that are whole or absent
+config       ``config.yaml``
 recipes      what made a file
 options      option values as people type them: nights, lists of files
 lists        ``good.txt``, ``bad.txt``: position, object and stamp in one row
 scores       score files
 hdf5         the only home of h5py
+fitsfiles    the only home of astropy.io.fits
 normalisation, metrics   arrays in, arrays out
 database     the only home of SQLAlchemy: tables, queries, rows
 images       difference images and the stamps cut from them
@@ -18,8 +20,9 @@ stamps       small FITS files
 dataset      training sets in HDF5, and their split by object
 models       classifiers: the only home of Keras
 plots        the only home of matplotlib
-provenance   the recipe and the identity of any of these files
 parallel     processes
+cutting      what the stages that cut stamps share
+provenance   the recipe and the identity of any of these files
 surveys      what a survey knows: cameras, nights, file names, label rules
 simulation   a survey made from a seed
 stages       one function a script: cut, build, train, plot
