@@ -36,7 +36,7 @@ check: $(VENV)/.installed
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/codespell
+	@$(BIN)/codespell *.md *.py *.toml *.example Makefile benchmarks docs realbogus tests tools
 
 format: $(VENV)/.installed
 	@$(BIN)/ruff check --fix .
