@@ -46,7 +46,7 @@ def noise_peak(brush: Brush, rng: np.random.Generator) -> Drawing:
     """
     half = half_size(brush.psf, 3.0)
     dx, dy = grid(half, brush.dx, brush.dy)
-    width = brush.psf.fwhm / 2.3548 * float(rng.uniform(0.8, 1.8))
+    width = brush.psf.fwhm / 2.3548 * float(rng.uniform(0.8, 1.4))
     window = np.exp(-(dx * dx + dy * dy) / np.float32(2.0 * width**2))
     noise = gaussian_filter(
         rng.standard_normal(window.shape, dtype=np.float32), float(rng.uniform(0.2, 0.5))
@@ -70,14 +70,14 @@ def cosmic_ray(brush: Brush, rng: np.random.Generator) -> Drawing:
 
 
 def hot_pixel(brush: Brush, rng: np.random.Generator) -> Drawing:
-    """Draw one or two hot pixels, at times with the template's own beside them."""
+    """Draw one or two hot pixels, resampled, at times with the template's own beside them."""
     count = int(rng.integers(1, 3))
-    x, y = np.rint(rng.normal(0.0, 0.6, (2, count)))
+    x, y = np.rint(rng.normal(0.0, 0.6, (2, count))) + np.array([[brush.dx], [brush.dy]])
     charge = rng.uniform(0.4, 1.0, count)
     if rng.uniform() < 0.3:
         x, y = np.append(x, rng.integers(-3, 4)), np.append(y, rng.integers(-3, 4))
         charge = np.append(charge, -rng.uniform(0.3, 1.0))
-    return Drawing(scaled_to(_spots(6, x, y, charge, float(rng.uniform(0.2, 0.4))), brush)[0])
+    return Drawing(scaled_to(_spots(6, x, y, charge, float(rng.uniform(0.3, 0.45))), brush)[0])
 
 
 def _spots(half: int, x: Reals, y: Reals, charge: Reals, width: float) -> Floats:

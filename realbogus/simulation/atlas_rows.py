@@ -96,7 +96,6 @@ def fill_atlas_database(
         yield from map(_truth_of(exposure), exposure.items, exposure.rows)
     database.insert("atlas_diff_objects", map(_promoted_row, sightings.values()))
     database.insert("tcs_latest_object_stats", map(_statistics_row, sightings.values()))
-    database.insert("tcs_detection_lists", _list_rows())
 
 
 def _place(
@@ -210,11 +209,6 @@ def _stamps(exposure: Observed) -> Iterator[Row]:
                 "mask_ratio": 0.0,
                 "mask_ratio_at_core": 0.0,
             }
-
-
-def _list_rows() -> Iterator[Row]:
-    for number, (name, description) in LISTS.items():
-        yield {"id": number, "name": name, "description": description}
 
 
 def _truth_of(exposure: Observed) -> Callable[[Item, Row], Truth]:

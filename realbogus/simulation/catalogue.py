@@ -11,7 +11,14 @@ from realbogus.simulation.pointing import htm_index
 from realbogus.simulation.population import Item
 from realbogus.simulation.promoted import mjd_to_datetime
 
-__all__ = ["P_COLUMNS", "Row", "detection_rows", "header_cards", "metadata_row"]
+__all__ = [
+    "P_COLUMNS",
+    "Row",
+    "detection_rows",
+    "header_cards",
+    "metadata_row",
+    "single",
+]
 
 Row = dict[str, object]
 
@@ -91,11 +98,11 @@ def metadata_row(visit: Visit, conditions: Conditions, number: int) -> Row:
         "input": f"{visit.obs}.fits",
         "reference": "wallpaper",
         "htm16ID": int(htm_index(*middle)[0]),
-        "date_inserted": inserted(visit),
+        "date_inserted": _inserted(visit),
     }
 
 
-def inserted(visit: Visit) -> datetime:
+def _inserted(visit: Visit) -> datetime:
     """Give the time at which an exposure's rows came into the database: some minutes later."""
     return mjd_to_datetime(visit.mjd) + timedelta(minutes=25)
 
@@ -110,7 +117,7 @@ def detection_rows(
     magnitude = conditions.magnitude(fits.flux) * np.sign(fits.flux)
     shapes = _shapes(conditions, exposure.items, rng)
     wide = rng.normal(1.0, 0.05, len(exposure.items)) * fits.flux
-    date = inserted(visit)
+    date = _inserted(visit)
     return [
         {
             "det_id": i,

@@ -13,7 +13,6 @@ __all__ = [
     "Brush",
     "Canvas",
     "Drawing",
-    "DrawingFunction",
     "half_size",
     "peak",
     "photon_noise",

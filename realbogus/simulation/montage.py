@@ -20,8 +20,12 @@ from realbogus.normalisation import sign_preserving_log
 
 __all__ = ["draw_montage", "main"]
 
-_ACROSS = 24
-_SIZE = 40
+_ACROSS = 16
+_SIZE = 32
+_GAP = 2
+_ZOOM = 2
+_LABELS = 130
+_GREYS = 6
 _Row = dict[str, str]
 
 
@@ -75,34 +79,35 @@ def _cut(root: Path, rows: list[_Row]) -> dict[str, NDArray[np.float32]]:
 def _draw(
     kinds: list[str], lines: list[list[NDArray[np.float32]]], output: Path, across: int
 ) -> None:
+    """Draw the stamps, each of their pixels as a square of ``_ZOOM`` pixels of the picture."""
+    from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(0.42 * across + 1.3, 0.45 * len(kinds)), dpi=100)
+    picture = np.vstack([_strip(stamps, across) for stamps in lines])
+    height, width = (_ZOOM * side for side in picture.shape)
+    figure = Figure(figsize=((width + _LABELS) / 100, height / 100), dpi=100)
     FigureCanvasAgg(figure)
-    axes = figure.subplots(len(kinds), 1, squeeze=False)[:, 0]
-    for axis, kind, stamps in zip(axes, kinds, lines, strict=True):
-        axis.imshow(_strip(stamps, across), cmap="gray", vmin=-1, vmax=1, origin="lower")
-        axis.set_ylabel(kind.replace("_", " "), rotation=0, ha="right", va="center", fontsize=9)
-        axis.set(xticks=[], yticks=[])
-        axis.set_facecolor("navy")
-        for spine in axis.spines.values():
-            spine.set_visible(False)
-    figure.subplots_adjust(left=0.11, right=0.998, top=0.998, bottom=0.002, hspace=0.03)
+    axis = figure.add_axes((_LABELS / (width + _LABELS), 0, width / (width + _LABELS), 1))
+    axis.imshow(picture, colormaps["gray"].with_extremes(bad="navy"), vmin=-1, vmax=1)
+    middles = (np.arange(len(kinds)) + 0.5) * (_SIZE + _GAP)
+    axis.set_yticks(middles, [kind.replace("_", " ") for kind in kinds], fontsize=11)
+    axis.tick_params(length=0)
+    axis.set_xticks([])
+    axis.set_frame_on(False)
     with atomic_path(output) as part:
         figure.savefig(part)
 
 
-def _strip(
-    stamps: list[NDArray[np.float32]], across: int
-) -> "np.ma.MaskedArray[tuple[int, int], np.dtype[np.float32]]":
-    """Put stamps side by side, each on its own scale, masked pixels and gaps masked."""
-    strip = np.full((_SIZE, across * (_SIZE + 2)), np.nan, dtype=np.float32)
+def _strip(stamps: list[NDArray[np.float32]], across: int) -> NDArray[np.float32]:
+    """Put stamps side by side, each on its own scale; masked pixels and gaps are NaN."""
+    strip = np.full((_SIZE + _GAP, across * (_SIZE + _GAP)), np.nan, dtype=np.float32)
     for place, stamp in enumerate(stamps):
-        left = place * (_SIZE + 2)
+        left = place * (_SIZE + _GAP)
         shown = np.where(np.isnan(stamp), np.nan, sign_preserving_log(stamp))
-        strip[:, left : left + _SIZE] = shown / np.nanpercentile(np.abs(shown), 99.5)
-    return np.ma.masked_invalid(strip)
+        shown = shown / np.nanpercentile(np.abs(shown), 99.5)
+        strip[:_SIZE, left : left + _SIZE] = np.round(shown[::-1] * _GREYS) / _GREYS
+    return strip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

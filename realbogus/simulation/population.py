@@ -14,7 +14,6 @@ __all__ = [
     "Item",
     "asteroid_magnitude",
     "draw_depth",
-    "draw_det",
     "draw_kind",
     "draw_ordinary",
 ]
@@ -75,11 +74,11 @@ _FAMILY_KINDS = {
 }
 
 GARBAGE_MIX = {
-    "dipole": 0.34,
+    "dipole": 0.32,
     "ring": 0.17,
     "noise_peak": 0.12,
     "cosmic_ray": 0.08,
-    "raised_noise": 0.07,
+    "raised_noise": 0.09,
     "saturated_star": 0.05,
     "hot_pixel": 0.04,
     "mask_edge": 0.04,
@@ -177,7 +176,7 @@ def draw_ordinary(size: tuple[int, int], rng: np.random.Generator) -> Item:
     """Draw a detection that nobody looked at: the bulk of every exposure's rows."""
     family = draw_kind(_FAMILY_SHARES, rng)
     kind = draw_kind(_FAMILY_KINDS[family], rng)
-    det = draw_det(kind, rng)
+    det = _draw_det(kind, rng)
     negative = det == 5 or rng.uniform() < 0.01
     return Item(
         kind,
@@ -191,7 +190,7 @@ def draw_ordinary(size: tuple[int, int], rng: np.random.Generator) -> Item:
     )
 
 
-def draw_det(kind: str, rng: np.random.Generator) -> int:
+def _draw_det(kind: str, rng: np.random.Generator) -> int:
     """Draw the survey's code for the shape of a detection: 16.4% are negative, 11.9% elongated."""
     chance = rng.uniform()
     if chance < _NEGATIVE and kind in ARTEFACTS:

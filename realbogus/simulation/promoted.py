@@ -1,6 +1,6 @@
 """Objects that the survey has promoted to a list: garbage, good, stars, movers and the rest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -10,11 +10,18 @@ from realbogus.simulation.population import (
     FAMILY,
     GARBAGE_MIX,
     draw_depth,
-    draw_det,
     draw_kind,
 )
 
-__all__ = ["GARBAGE", "LISTS", "SCORE_CHANGE", "PromotedObject", "draw_promoted", "mjd_to_datetime"]
+__all__ = [
+    "GARBAGE",
+    "LISTS",
+    "SCORE_CHANGE",
+    "PromotedObject",
+    "draw_promoted",
+    "list_rows",
+    "mjd_to_datetime",
+]
 
 GARBAGE = 0
 SCORE_CHANGE = datetime(2024, 5, 22)
@@ -107,6 +114,12 @@ class PromotedObject:
         if self.flagged < SCORE_CHANGE:
             return self.realbogus_factor is not None and self.realbogus_factor < 0.01
         return self.zooniverse_score is not None and self.zooniverse_score < 0.2
+
+
+def list_rows() -> Iterator[dict[str, object]]:
+    """Give the rows of ``tcs_detection_lists``."""
+    for number, (name, description) in LISTS.items():
+        yield {"id": number, "name": name, "description": description}
 
 
 def draw_promoted(
@@ -238,11 +251,12 @@ def _negative(garbage: PromotedObject, rng: np.random.Generator) -> PromotedObje
     return replace(garbage, sign=-1)
 
 
-def _shaped(garbage: PromotedObject, rng: np.random.Generator) -> PromotedObject:
-    det = 0
-    while det == 0:
-        det = draw_det(garbage.kind, rng)
-    return replace(garbage, det=det, sign=-1 if det == 5 else 1)
+def _elongated(garbage: PromotedObject, rng: np.random.Generator) -> PromotedObject:
+    return replace(garbage, det=int(rng.choice([1, 1, 1, 2, 4])))
+
+
+def _negative_code(garbage: PromotedObject, rng: np.random.Generator) -> PromotedObject:
+    return replace(garbage, det=5, sign=-1)
 
 
 _EXCEPTIONS: tuple[Callable[[PromotedObject, np.random.Generator], PromotedObject], ...] = (
@@ -254,5 +268,6 @@ _EXCEPTIONS: tuple[Callable[[PromotedObject, np.random.Generator], PromotedObjec
     _unstamped,
     _near_mover,
     _negative,
-    _shaped,
+    _elongated,
+    _negative_code,
 )

@@ -38,10 +38,6 @@ def fill_ps1_database(database: Database, objects: Sequence[Ps1Object]) -> Itera
     database.insert("tcs_object_comments", _comment_rows(objects))
     database.insert("tcs_object_groups", _group_rows(objects))
     database.insert("tcs_postage_stamp_images", _stamp_rows(objects))
-    database.insert(
-        "tcs_detection_lists",
-        ({"id": n, "name": name, "description": text} for n, (name, text) in LISTS.items()),
-    )
     for item in objects:
         for stamp in filter(lambda stamp: stamp.exists, item.stamps):
             yield _truth(item, stamp)

@@ -10,7 +10,7 @@ __all__ = ["Psf", "PsfField", "draw_psf_field", "grid"]
 Floats = NDArray[np.float32]
 
 _POOR_NIGHTS = 0.25
-_SHARPENED = 0.35
+_SHARPENED = 0.45
 _RING_WIDTH = 1.5
 _MOFFAT_BETA = 3.0
 _GAUSS_K = 4.0 * np.log(2.0)
@@ -127,14 +127,14 @@ def draw_psf_field(size: tuple[int, int], rng: np.random.Generator) -> PsfField:
         Source of randomness.
     """
     blur = float(rng.uniform(1.1, 2.0)) if rng.uniform() < _POOR_NIGHTS else 1.0
-    major = float(np.clip(2.3 * blur * np.exp(rng.normal(0.0, 0.15)), 1.8, 5.5))
+    major = float(np.clip(2.3 * blur * np.exp(rng.normal(0.0, 0.17)), 1.7, 5.5))
     minor = major * float(rng.uniform(0.74, 0.95))
     centre = Psf(
         major,
         minor,
         angle=float(rng.uniform(0.0, 180.0)),
         wings=float(rng.uniform(0.15, 0.45)),
-        ringing=float(rng.uniform(0.1, 0.6)) if rng.uniform() < _SHARPENED else 0.0,
+        ringing=float(rng.uniform(0.1, 0.8)) if rng.uniform() < _SHARPENED else 0.0,
     )
     tilt = (float(rng.normal(0.0, 0.03)), float(rng.normal(0.0, 0.03)))
     return PsfField(centre, size, tilt, float(rng.uniform(0.0, 0.15)), float(rng.normal(0.0, 15.0)))

@@ -116,17 +116,17 @@ def _kernel_footprint(half: int, brush: Brush, star: float, rng: np.random.Gener
 
 def raised_noise(brush: Brush, rng: np.random.Generator) -> Drawing:
     """Draw a square of raised noise with, at times, some diffuse light left in it."""
-    side = int(rng.integers(7, 22))
+    side = int(rng.integers(7, 30))
     half = side + 2
     blur = float(rng.uniform(0.3, 0.9))
     noise = gaussian_filter(rng.standard_normal((2 * half + 1, 2 * half + 1)), blur)
     noise = (noise / noise.std()).astype(np.float32)
     dx, dy = grid(half, brush.dx, brush.dy)
-    width = float(rng.uniform(2.5, 9.0))
+    width = brush.psf.fwhm * float(rng.uniform(1.2, 4.0))
     bump = np.exp(-(dx * dx + dy * dy) / np.float32(2.0 * width**2))
     if rng.uniform() < 0.5:
         noise *= np.float32(0.25) + bump
-    light = noise + np.float32(rng.uniform(0.0, 1.2)) * bump
+    light = noise + np.float32(rng.uniform(0.0, 1.0)) * bump
     inside = (np.abs(dx) <= side) & (np.abs(dy) <= side)
     return Drawing(scaled_to(np.where(inside, light, np.float32(0.0)), brush, radius=5.0)[0])
 
@@ -139,9 +139,11 @@ def saturated_star(brush: Brush, rng: np.random.Generator) -> Drawing:
     away = radius + float(rng.uniform(1.0, 3.0))
     dx, dy = grid(half, away * np.cos(angle), away * np.sin(angle))
     distance = np.hypot(dx, dy)
-    wave = np.cos((distance - radius) * np.float32(rng.uniform(1.0, 2.2)))
+    wave = np.cos((distance - radius) * np.float32(rng.uniform(0.8, 2.2)))
+    lobes, turn = int(rng.integers(1, 5)), float(rng.uniform(0.0, 2.0 * np.pi))
+    wave = wave * (0.4 + np.cos(lobes * np.arctan2(dy, dx) + turn))
     fall = np.exp(-np.maximum(distance - radius, 0.0) / np.float32(rng.uniform(1.5, 4.0)))
-    texture = 1.0 + 0.8 * rng.standard_normal(distance.shape, dtype=np.float32)
+    texture = 1.0 + 1.2 * rng.standard_normal(distance.shape, dtype=np.float32)
     bleed = (np.abs(dx) < rng.uniform(0.6, 2.0)) & (np.abs(dy) < rng.uniform(0.0, 2.0) * half)
     masked = (distance < radius + 0.6 * rng.standard_normal(distance.shape)) | bleed
     masked &= np.hypot(*grid(half, brush.dx, brush.dy)) > 1.5

@@ -10,7 +10,7 @@ __all__ = ["SOURCES", "asteroid", "point_source", "supernova", "trailed"]
 
 Floats = NDArray[np.float32]
 
-_PASSES_A_STAR = 0.15
+_PASSES_A_STAR = 0.2
 _NO_HOST = 0.4
 
 

@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 
 from realbogus.config import SURVEYS, write_config
 from realbogus.database import Database
-from realbogus.errors import ConfigError
+from realbogus.errors import ConfigError, DatabaseError
 from realbogus.files import atomic_path, require_writable_folder
 from realbogus.parallel import map_unordered
 from realbogus.simulation.atlas import observe_all
 from realbogus.simulation.atlas_rows import fill_atlas_database
 from realbogus.simulation.plan import ATLAS_SIZE, CAMERAS, Counts, Visit, generator, plan_atlas
+from realbogus.simulation.promoted import list_rows
 from realbogus.simulation.ps1 import Ps1Object, plan_ps1
 from realbogus.simulation.ps1_rows import fill_ps1_database, stamp_jobs
 from realbogus.simulation.ps1_stamps import write_stamp
@@ -97,6 +98,9 @@ def simulate(
     """
     _check(folder, survey, cameras, nights, exposures, size, seed)
     counts = _counts(survey, size, asteroids, garbage, detections)
+    if database is not None:
+        with Database.open(database) as opened:
+            _begin(opened, survey)
     if survey == "atlas":
         visits = plan_atlas(
             tuple(cameras), tuple(nights), exposures, size=size, seed=seed, counts=counts
@@ -106,7 +110,8 @@ def simulate(
         objects = plan_ps1(nights, exposures, seed=seed, counts=counts)
         fill = _make_ps1(folder, objects, seed, workers, database)
     with _database_url(folder, database) as url, Database.open(url) as opened:
-        opened.create_tables(survey)
+        if database is None:
+            _begin(opened, survey)
         write_truth(folder / "truth.csv", fill(opened))
     return _finish(folder, survey, database)
 
@@ -150,6 +155,15 @@ def _check(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder}: exists and is not an empty folder")
     require_writable_folder(folder)
+
+
+def _begin(database: Database, survey: str) -> None:
+    """Make the tables, and fill in the names of the lists, which only a new database lacks."""
+    database.create_tables(survey)
+    try:
+        database.insert("tcs_detection_lists", list_rows())
+    except DatabaseError as error:
+        raise DatabaseError(f"database {database.name}: already holds a survey") from error
 
 
 def _require(name: str, value: int, least: int, most: int) -> None:

@@ -15,7 +15,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from realbogus.config import load_config
-from realbogus.errors import ConfigError
+from realbogus.errors import ConfigError, DatabaseError
 from realbogus.images import read_image
 from realbogus.simulation import simulate
 
@@ -170,6 +170,16 @@ def test_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="exists and is not an empty folder"):
         simulate(tmp_path, **TINY)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_database_of_a_url_is_filled_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'other.db'}"
+    simulate(tmp_path / "one", database=url, **TINY)
+    assert load_config(tmp_path / "one" / "config.yaml").database.url == url
+    assert not (tmp_path / "one" / "survey.db").exists()
+    with pytest.raises(DatabaseError, match=r"other\.db: already holds a survey"):
+        simulate(tmp_path / "two", database=url, **TINY)
+    assert not list((tmp_path / "two").rglob("*"))
 
 
 def test_killed_run_leaves_nothing_that_looks_finished(tmp_path: Path) -> None:
