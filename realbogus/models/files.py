@@ -1,6 +1,7 @@
 """Classifier files as files: their names and their recipes, without loading Keras."""
 
 import zipfile
+import zlib
 from pathlib import Path
 
 from realbogus.errors import ModelError
@@ -31,7 +32,7 @@ def read_model_recipe(path: Path) -> Recipe | None:
                 if RECIPE_MEMBER in archive.namelist()
                 else None
             )
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(f"{path}: not a Keras classifier") from error
     return None if text is None else Recipe.from_json(text)
 

@@ -6,6 +6,7 @@ that nothing in a file is ever run.
 
 import logging
 import zipfile
+import zlib
 from pathlib import Path
 
 from realbogus.errors import ModelError
@@ -18,7 +19,17 @@ from realbogus.recipes import Recipe
 
 __all__ = ["load_model", "save_model"]
 
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
+_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def save_model(path: Path, model: keras.Model, recipe: Recipe) -> None:
@@ -53,7 +64,9 @@ def load_model(path: Path, recipe: Recipe | None, *, side: int) -> keras.Model:
     ModelError
         If the file is damaged, or its network is for other features.
     """
-    name = "psat" if recipe is None else str(recipe.options["model"])
+    name = "psat" if recipe is None else recipe.options.get("model")
+    if not isinstance(name, str):
+        raise ModelError(f"{path}: its recipe names no network")
     model = build_model(name, side)
     try:
         model.load_weights(path)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from realbogus.dataset import Part
+from realbogus.errors import ModelError
 from realbogus.models.backend import keras
 from realbogus.models.registry import build_model
 
@@ -45,6 +46,11 @@ def train(
     -------
     Trained
         With the weights of the epoch of the lowest validation loss.
+
+    Raises
+    ------
+    ModelError
+        If the loss is not finite in any epoch.
     """
     keras.utils.set_random_seed(seed)
     model = build_model(name, train_part.stamps.shape[-1])
@@ -58,6 +64,8 @@ def train(
         callbacks=[best],
         verbose=0,
     )
+    if not best.epoch:
+        raise ModelError("the training diverged: no epoch has a finite loss")
     best.restore()
     return Trained(model, _rows(history.history), best.epoch)
 
@@ -84,8 +92,7 @@ class _BestWeights(keras.callbacks.Callback):  # type: ignore[misc]
         self._bar.close()
 
     def restore(self) -> None:
-        if self._weights:
-            self.model.set_weights(self._weights)
+        self.model.set_weights(self._weights)
 
 
 def _arrays(part: Part) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
