@@ -56,8 +56,10 @@ def run(stage: Callable[[], object], *, verbose: bool) -> int:
 def describe_error(error: BaseException) -> str:
     """Say an error in one line."""
     if isinstance(error, RealBogusError) or not isinstance(error, OSError):
-        return str(error)
-    return f"{error.filename or 'system'}: {error.strerror or error}"
+        text = str(error)
+    else:
+        text = f"{error.filename or 'system'}: {error.strerror or error}"
+    return " ".join(text.splitlines())
 
 
 def start_logging(*, verbose: bool) -> None:

@@ -1,15 +1,16 @@
-"""Work spread over processes."""
+"""Work spread over processes, and waiting spread over threads."""
 
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from tqdm import tqdm
 
-from realbogus.errors import ConfigError
+from realbogus.errors import ConfigError, RealBogusError
 
-__all__ = ["map_unordered", "progress"]
+__all__ = ["map_threads", "map_unordered", "progress"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,21 +23,61 @@ def map_unordered(
 
     With one worker everything happens in this process. A progress bar with ``label`` is shown on a
     terminal. ``function`` and its items must be picklable.
+
+    Raises
+    ------
+    ConfigError
+        If there are no workers.
+    RealBogusError
+        If a worker dies, as it does when the memory is full.
     """
-    if workers < 1:
-        raise ConfigError(f"the number of workers must be at least 1; got {workers}")
+    _require_workers(workers)
     work = list(items)
     if workers == 1 or len(work) < 2:
         yield from progress(map(function, work), label=label, total=len(work))
         return
     context = multiprocessing.get_context("forkserver")
     with ProcessPoolExecutor(min(workers, len(work)), mp_context=context) as pool:
-        futures: list[Future[Result]] = [pool.submit(function, item) for item in work]
+        yield from _gather(pool, function, work, label)
+
+
+def map_threads(
+    function: Callable[[Item, Event], Result], items: Iterable[Item], *, workers: int, label: str
+) -> Iterator[Result]:
+    """Call ``function`` on every item in ``workers`` threads, and give results as they come.
+
+    For work that waits for others. ``function`` also gets an event that is set once nobody wants
+    the results any more, so that calls under way can end. A progress bar with ``label`` is shown
+    on a terminal.
+    """
+    _require_workers(workers)
+    stop = Event()
+    with ThreadPoolExecutor(workers) as pool:
         try:
-            for future in progress(as_completed(futures), label=label, total=len(work)):
-                yield future.result()
+            yield from _gather(pool, partial(_call, function, stop), list(items), label)
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            stop.set()
+
+
+def _require_workers(workers: int) -> None:
+    if workers < 1:
+        raise ConfigError(f"the number of workers must be at least 1; got {workers}")
+
+
+def _call(function: Callable[[Item, Event], Result], stop: Event, item: Item) -> Result:
+    return function(item, stop)
+
+
+def _gather(
+    pool: Executor, function: Callable[[Item], Result], work: Sequence[Item], label: str
+) -> Iterator[Result]:
+    futures: list[Future[Result]] = [pool.submit(function, item) for item in work]
+    try:
+        for future in progress(as_completed(futures), label=label, total=len(work)):
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()
 
 
 def progress(items: Iterable[Item], *, label: str, total: int | None = None) -> Iterable[Item]:
