@@ -1,0 +1,57 @@
+import math
+import os
+
+import pytest
+
+from realbogus.errors import ConfigError, ImageError, RealBogusError
+from realbogus.parallel import map_unordered, progress
+
+
+def process_of(_):
+    return os.getpid()
+
+
+def fail(name):
+    raise ImageError(f"{name}: truncated")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_item_gives_its_result_once(workers):
+    results = map_unordered(math.factorial, range(6), workers=workers, label="test")
+    assert sorted(results) == [1, 1, 2, 6, 24, 120]
+
+
+def test_one_worker_stays_in_this_process():
+    assert set(map_unordered(process_of, range(3), workers=1, label="test")) == {os.getpid()}
+
+
+def test_more_workers_are_other_processes():
+    found = set(map_unordered(process_of, range(4), workers=2, label="test"))
+    assert os.getpid() not in found
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_items_give_no_results(workers):
+    assert list(map_unordered(math.factorial, [], workers=workers, label="test")) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_of_a_worker_comes_through_as_itself(workers):
+    with pytest.raises(ImageError, match=r"^02a\.fz: truncated$"):
+        list(map_unordered(fail, ["02a.fz", "02a.fz"], workers=workers, label="test"))
+
+
+def test_a_worker_that_dies_is_one_line():
+    with pytest.raises(RealBogusError, match="a worker process died"):
+        list(map_unordered(os._exit, [1, 1], workers=2, label="test"))
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_less_than_one_worker_is_an_error(workers):
+    with pytest.raises(ConfigError, match=f"must be at least 1; got {workers}"):
+        list(map_unordered(math.factorial, [1], workers=workers, label="test"))
+
+
+def test_progress_shows_nothing_where_there_is_no_terminal(capfd):
+    assert list(progress(range(3), label="stamps", total=3)) == [0, 1, 2]
+    assert capfd.readouterr().err == ""
