@@ -2,8 +2,16 @@
 
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import (
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    as_completed,
+)
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from threading import Event
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -38,7 +46,14 @@ def map_unordered(
         return
     context = multiprocessing.get_context("forkserver")
     with ProcessPoolExecutor(min(workers, len(work)), mp_context=context) as pool:
-        yield from _gather(pool, function, work, label)
+        try:
+            yield from _gather(pool, function, work, label)
+        except BrokenProcessPool as error:
+            raise RealBogusError(
+                "a worker process died, perhaps because the memory is full: give fewer workers"
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def map_threads(
@@ -57,6 +72,7 @@ def map_threads(
             yield from _gather(pool, partial(_call, function, stop), list(items), label)
         finally:
             stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _require_workers(workers: int) -> None:
@@ -72,12 +88,8 @@ def _gather(
     pool: Executor, function: Callable[[Item], Result], work: Sequence[Item], label: str
 ) -> Iterator[Result]:
     futures: list[Future[Result]] = [pool.submit(function, item) for item in work]
-    try:
-        for future in progress(as_completed(futures), label=label, total=len(work)):
-            yield future.result()
-    finally:
-        for future in futures:
-            future.cancel()
+    for future in progress(as_completed(futures), label=label, total=len(work)):
+        yield future.result()
 
 
 def progress(items: Iterable[Item], *, label: str, total: int | None = None) -> Iterable[Item]:

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from realbogus.errors import ConfigError, ImageError, RealBogusError
-from realbogus.parallel import map_unordered, progress
+from realbogus.parallel import map_threads, map_unordered, progress
 
 
 def process_of(_):
@@ -55,3 +55,45 @@ def test_less_than_one_worker_is_an_error(workers):
 def test_progress_shows_nothing_where_there_is_no_terminal(capfd):
     assert list(progress(range(3), label="stamps", total=3)) == [0, 1, 2]
     assert capfd.readouterr().err == ""
+
+
+def test_threads_give_every_result_and_see_no_stop_while_results_are_wanted():
+    results = map_threads(lambda item, stop: (item, stop.is_set()), "abc", workers=2, label="test")
+    assert sorted(results) == [("a", False), ("b", False), ("c", False)]
+
+
+def test_no_more_threads_are_busy_than_asked_for():
+    busy, most = [], []
+
+    def wait(item, stop):
+        busy.append(item)
+        most.append(len(busy))
+        stop.wait(0.02)
+        busy.remove(item)
+
+    list(map_threads(wait, range(12), workers=3, label="test"))
+    assert max(most) == 3
+
+
+def test_threads_are_told_to_stop_when_the_results_are_no_longer_wanted():
+    ended = []
+
+    def wait(item, stop):
+        if item:
+            ended.append(stop.wait(30))
+
+    results = map_threads(wait, range(9), workers=2, label="test")
+    next(results)
+    results.close()
+    assert all(ended)
+    assert len(ended) < 4
+
+
+def test_an_error_of_a_thread_stops_the_others_and_comes_through():
+    def fail_or_wait(item, stop):
+        if item == 0:
+            raise ImageError("02a.fz: no space")
+        assert stop.wait(30)
+
+    with pytest.raises(ImageError, match=r"^02a\.fz: no space$"):
+        list(map_threads(fail_or_wait, range(3), workers=2, label="test"))
