@@ -18,7 +18,7 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 $(DEMO)/survey/config.yaml: | $(VENV)/.installed
 	@echo "== simulating a survey in $(DEMO)/survey"
 	@rm -rf $(DEMO)/survey
-	@$(BIN)/python simulateSurvey.py $(DEMO)/survey --mjds $(NIGHTS) --exposures 8 --size 2048 \
+	@$(BIN)/python simulateSurvey.py $(DEMO)/survey --mjds $(NIGHTS) --exposures 12 --size 2048 \
 	    --asteroids 100 --garbage 400 --detections 100
 
 demo: $(VENV)/.installed $(DEMO)/survey/config.yaml
