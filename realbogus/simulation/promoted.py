@@ -48,7 +48,7 @@ LISTS = {
 _WRONG_LABELS = 0.01
 _OTHER_ERA = 0.2
 # Only what is found more than once is promoted, so the faintest are missing.
-_PROMOTED_BRIGHTER = 0.3
+_PROMOTED_BRIGHTER = 0.5
 _LIST_KINDS: dict[int, dict[str, float]] = {
     1: {"supernova": 1.0},
     2: {"supernova": 0.9, "asteroid": 0.1},

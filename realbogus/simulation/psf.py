@@ -9,7 +9,7 @@ __all__ = ["Psf", "PsfField", "draw_psf_field", "grid"]
 
 Floats = NDArray[np.float32]
 
-_POOR_NIGHTS = 0.25
+_POOR_NIGHTS = 0.2
 _SHARPENED = 0.45
 _RING_WIDTH = 1.5
 _MOFFAT_BETA = 3.0
@@ -117,7 +117,7 @@ class PsfField:
 def draw_psf_field(size: tuple[int, int], rng: np.random.Generator) -> PsfField:
     """Draw one exposure's PSF: median FWHM 2.4 x 2.0 px, as ATLAS measures its own.
 
-    On a quarter of the exposures poor seeing or focus makes it up to twice as wide.
+    On a fifth of the exposures poor seeing or focus makes it up to twice as wide.
 
     Parameters
     ----------
