@@ -5,6 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := demo
 NIGHTS := 58310-58312
+# What only the tests need: program=package
+TEST_TOOLS := rsync=rsync
 
 .PHONY: help demo test check format test-slow images clean
 .DELETE_ON_ERROR:
@@ -30,6 +32,7 @@ demo: $(VENV)/.installed $(DEMO)/survey/config.yaml
 	@$(BIN)/python -m realbogus describe $(DEMO)/training/plots.png --results
 
 test: check
+	@tools/test_tools.sh $(TEST_TOOLS)
 	@$(BIN)/python -m pytest -m 'not slow'
 
 check: $(VENV)/.installed

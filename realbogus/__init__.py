@@ -6,6 +6,7 @@ and from those left of it in its line.
 ===========  =======================================================================
 errors       the exceptions
 files        files that are whole or absent
+remotes      where missing images are fetched from
 config       ``config.yaml``
 recipes      what made a file
 options      option values as people type them: nights, lists of files
@@ -20,8 +21,9 @@ stamps       small FITS files
 dataset      training sets in HDF5, and their split by object
 models       classifiers: the only home of Keras
 plots        the only home of matplotlib
-parallel     processes
+parallel     processes, and threads that wait
 cutting      what the stages that cut stamps share
+fetch        missing images, by rsync, from the web or from a folder
 provenance   the recipe and the identity of any of these files
 surveys      what a survey knows: cameras, nights, file names, label rules
 simulation   a survey made from a seed

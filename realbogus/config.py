@@ -13,6 +13,7 @@ import yaml
 
 from realbogus.errors import ConfigError
 from realbogus.files import atomic_path, require_readable_file
+from realbogus.remotes import Remote, parse_remote
 
 __all__ = ["SURVEYS", "Config", "DatabaseSettings", "ImageSettings", "load_config", "write_config"]
 
@@ -38,7 +39,7 @@ class ImageSettings:
     """Where the difference images are, and where missing ones can be fetched."""
 
     root: Path
-    remote: str | None = None
+    remote: Remote | None = None
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,15 @@ def _password(block: _Block) -> str:
 
 def _images(block: _Block) -> ImageSettings:
     root = Path(block.get("root", str, default="/atlas/diff"))
-    return ImageSettings(root=block.path.parent / root, remote=block.get("remote", str))
+    return ImageSettings(root=block.path.parent / root, remote=_remote(block))
+
+
+def _remote(block: _Block) -> Remote | None:
+    text = block.get("remote", str)
+    try:
+        return None if text is None else parse_remote(text, base=block.path.parent)
+    except ValueError as error:
+        raise ConfigError(f"{block.key('remote')} {error}") from error
 
 
 def _labels(block: _Block) -> dict[str, float]:

@@ -25,6 +25,7 @@ from realbogus.files import atomic_path
 __all__ = [
     "FitsImage",
     "Header",
+    "check_fits",
     "encode_cards",
     "encode_image",
     "header_value",
@@ -69,12 +70,31 @@ def read_fits(
     ImageError or StampError
         If the file is missing, truncated, damaged, or has no such image.
     """
-    # astropy leaves a file that it opened itself open when it can't be read.
-    with _one_line(path, error), path.open("rb") as file:
-        if _has_absurd_counts(file):
-            raise error(f"{path}: not a readable FITS image (too many axes or columns)")
-        with fits.open(file, memmap=False) as hdus:
-            return _read_hdu(path, hdus, hdu, error)
+    with _one_line(path, error), _open(path, error) as hdus:
+        image = _require_image(path, hdus, hdu, error)
+        pixels = np.asarray(image.data)
+        if pixels.size == 0 or pixels.ndim != 2:
+            raise error(f"{path}: holds no image")
+        return FitsImage(pixels, image.header)
+
+
+def check_fits(path: Path) -> None:
+    """Check, without decoding, that a file holds a whole two-dimensional image.
+
+    Every HDU must be as long as it claims to be, and have the sum of its data if it carries one.
+
+    Raises
+    ------
+    ImageError
+        If not.
+    """
+    # Its header's own sum is not compared: people edit cards.
+    with _one_line(path, ImageError):
+        with _open(path, ImageError) as hdus:
+            _require_image(path, hdus, None, ImageError)
+        with _open(path, ImageError, disable_image_compression=True) as hdus:
+            if not all(hdu.verify_datasum() for hdu in hdus):
+                raise ImageError(f"{path}: the data differ from their checksum")
 
 
 def header_value(header: fits.Header, keyword: str) -> Any:
@@ -129,15 +149,28 @@ def _padded(content: bytes, filler: bytes) -> bytes:
     return content + filler * (-len(content) % _BLOCK)
 
 
+@contextmanager
+def _open(
+    path: Path, error: type[ImageError | StampError], **options: bool
+) -> Iterator[fits.HDUList]:
+    # astropy leaves a file that it opened itself open when it can't be read.
+    with path.open("rb") as file:
+        if _has_absurd_counts(file):
+            raise error(f"{path}: not a readable FITS image (too many axes or columns)")
+        with fits.open(file, memmap=False, **options) as hdus:
+            yield hdus
+
+
 def _has_absurd_counts(file: BinaryIO) -> bool:
     """Find a count with which astropy would fill the memory before it looks at the file's size."""
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return any(pattern.search(content) for pattern in _ABSURD)
 
 
-def _read_hdu(
+def _require_image(
     path: Path, hdus: fits.HDUList, hdu: int | None, error: type[ImageError | StampError]
-) -> FitsImage:
+) -> Any:
+    """Find the HDU of the image, whose claims must be possible."""
     image = _find_image(hdus) if hdu is None else hdus[hdu]
     where = "" if hdu is None else f" in HDU {hdu}"
     if image is None or not image.is_image or len(image.shape) != 2:
@@ -145,10 +178,7 @@ def _read_hdu(
     ny, nx = image.shape
     if max(ny, nx) > _LARGEST_SIDE or ny * nx > _TIGHTEST * path.stat().st_size:
         raise error(f"{path}: claims to be {nx} x {ny} pixels")
-    pixels = np.asarray(image.data)
-    if pixels.size == 0 or pixels.ndim != 2:
-        raise error(f"{path}: holds no image{where}")
-    return FitsImage(pixels, image.header)
+    return image
 
 
 def _find_image(hdus: fits.HDUList) -> Any:

@@ -1,7 +1,7 @@
 """Work spread over processes, and waiting spread over threads."""
 
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import (
     Executor,
     Future,
@@ -58,7 +58,7 @@ def map_unordered(
 
 def map_threads(
     function: Callable[[Item, Event], Result], items: Iterable[Item], *, workers: int, label: str
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Call ``function`` on every item in ``workers`` threads, and give results as they come.
 
     For work that waits for others. ``function`` also gets an event that is set once nobody wants

@@ -18,8 +18,8 @@ ROOT = PACKAGE.parent
 # A module imports from lower layers, and in its own layer only from those left of it.
 LAYERS = {
     "L0": "errors",
-    "L1": "files config recipes options lists scores hdf5 fitsfiles normalisation metrics",
-    "L2": "database images stamps dataset models plots parallel cutting",
+    "L1": "files remotes config recipes options lists scores hdf5 fitsfiles normalisation metrics",
+    "L2": "database images stamps dataset models plots parallel cutting fetch",
     "L3": "provenance surveys simulation",
     "L4": "stages",
     "L5": "cli tasks __main__",
@@ -46,9 +46,10 @@ HOMES = {
     "sklearn": set(),
     "sqlalchemy": {"database"},
     "sqlite3": set(),
-    "subprocess": set(),
+    "subprocess": {"fetch"},
     "tensorflow": set(),
     "tqdm": {"cli", "parallel", "models"},
+    "urllib.request": {"fetch"},
     "yaml": {"config"},
 }
 PRIVATE_HABITS = ("TypeVar(", "logging.getLogger(", "NDArray[", "Callable[")

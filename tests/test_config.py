@@ -6,6 +6,7 @@ import yaml
 
 from realbogus.config import load_config, write_config
 from realbogus.errors import ConfigError
+from realbogus.remotes import Remote
 
 SERVER = {"username": "reader", "password": "hunter2", "hostname": "db1", "database": "atlas4"}
 
@@ -38,6 +39,12 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
     assert config.database.url == f"sqlite:///{tmp_path}/survey.db"
     assert config.images.root == tmp_path / "diff"
     assert config.classifiers == {"02a": tmp_path / "models/02a.h5"}
+
+
+def test_the_place_to_fetch_from_is_read(tmp_path):
+    config = load_config(write(tmp_path, images={"remote": "copies/diff"}))
+    assert config.images.remote == Remote("file", str(tmp_path / "copies/diff"))
+    assert load_config(write(tmp_path)).images.remote is None
 
 
 def test_an_absolute_database_file_stays_where_it_is(tmp_path):
@@ -82,6 +89,9 @@ BAD = [
     ({"databases": {"remote": SERVER}}, "databases.local is missing"),
     ({"databases": {"local": {"url": "db1"}}}, "databases.local.url must begin with 'sqlite:///'"),
     ({"images": {"root": 7}}, "images.root must be text; got int"),
+    ({"images": {"remote": 7}}, "images.remote must be text; got int"),
+    ({"images": {"remote": "ftp://db1/x"}}, "images.remote must be one of user@host:/path, rsync:"),
+    ({"images": {"remote": "-e sh db1:/x"}}, "images.remote must be one of user@host:/path"),
     ({"labels": {"pkn_above": "high"}}, "labels.pkn_above must be a number; got str"),
     ({"labels": {"pkn_above": True}}, "labels.pkn_above must be a number; got bool"),
     ({"labels": {"pkn_above": float("nan")}}, "labels.pkn_above must be a finite number"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from realbogus.errors import ImageError, StampError
 from realbogus.fitsfiles import (
     Header,
+    check_fits,
     encode_cards,
     encode_image,
     header_value,
@@ -245,3 +246,33 @@ def test_overwritten_cards_give_pixels_or_one_line(sound, data):
 
 def test_headers_are_astropys():
     assert Header is fits.Header
+
+
+@pytest.mark.parametrize("packing", [None, "RICE_1"])
+def test_a_whole_image_passes_the_check_with_and_without_sums(tmp_path, packing):
+    check_fits(write_fits(tmp_path / "plain.fits", unique_image(40, 50), packing=packing))
+    with fits.open(tmp_path / "plain.fits") as hdus:
+        hdus.writeto(tmp_path / "sums.fits", checksum=True)
+    check_fits(tmp_path / "sums.fits")
+
+
+def test_an_edited_card_passes_the_check(tmp_path):
+    path = tmp_path / "image.fits"
+    fits.PrimaryHDU(unique_image(40, 50), fits.Header({"FILTER": "w"})).writeto(path, checksum=True)
+    check_fits(replace_card(path, "FILTER", MALFORMED))
+
+
+@pytest.mark.parametrize("packing", [None, "RICE_1"])
+@pytest.mark.parametrize("lost", [1, 2880, 3000])
+def test_an_image_without_its_end_fails_the_check(tmp_path, packing, lost):
+    path = write_fits(tmp_path / "image.fits", unique_image(90, 100), packing=packing)
+    path.write_bytes(path.read_bytes()[:-lost])
+    with pytest.raises(ImageError, match=r"image\.fits: not a readable FITS image .*truncated"):
+        check_fits(path)
+
+
+def test_a_table_without_an_image_fails_the_check(tmp_path):
+    table = fits.BinTableHDU.from_columns([fits.Column("x", "D", array=[1.0])])
+    table.writeto(tmp_path / "table.fits")
+    with pytest.raises(ImageError, match=r"table\.fits: holds no image$"):
+        check_fits(tmp_path / "table.fits")

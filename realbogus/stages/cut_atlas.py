@@ -5,6 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from realbogus.config import Config, load_config
 from realbogus.cutting import list_is_made, require_fraction, too_many_missing
 from realbogus.database import Database
 from realbogus.errors import ConfigError, DatabaseError, ImageError
+from realbogus.fetch import fetch_missing
 from realbogus.files import require_writable_folder
 from realbogus.fitsfiles import Header, header_value
 from realbogus.images import cut_stamps, masked_core_fraction, read_image
 from realbogus.lists import Row, read_list, read_list_recipe, write_list
 from realbogus.options import available_cores
-from realbogus.parallel import map_unordered, progress
+from realbogus.parallel import map_threads, map_unordered, progress
 from realbogus.recipes import Recipe
 from realbogus.stamps import sky_cards, write_stamp
 from realbogus.surveys.atlas import (
@@ -59,6 +61,7 @@ def cut_atlas(
 ) -> None:
     """Cut a stamp of every labelled detection of some nights, and list them.
 
+    Exposures that the image root lacks are fetched first, if the configuration says from where.
     Writes ``good/`` and ``bad/`` with the stamps, ``exposures/<exposure>.txt`` with the positions
     in each, and last ``bad.txt`` and ``good.txt``, all under ``location``.
 
@@ -97,12 +100,11 @@ def cut_atlas(
         return
     require_writable_folder(location)
     exposures = _select(config, nights, camera, rules)
-    outcomes = _cut_all(
-        [_Job(exposure, config.images.root, location, stamp_size) for exposure in exposures],
-        workers=stamp_threads or available_cores(),
-    )
+    jobs = [_Job(exposure, config.images.root, location, stamp_size) for exposure in exposures]
+    fetched = _fetch_missing(jobs, config, workers=download_threads)
+    outcomes = _cut_all(jobs, workers=stamp_threads or available_cores())
     missing = _check_missing(outcomes, max_missing)
-    results = _results(nights, exposures, outcomes, missing)
+    results = {**_results(nights, exposures, outcomes, missing), "fetched": fetched}
     _write_lists(location, outcomes, recipe, results)
 
 
@@ -186,6 +188,23 @@ def _select(
         if not any(item.is_real is is_real for exp in exposures for item in exp.detections):
             raise DatabaseError(f"these nights of camera {camera} have no {name} detection")
     return [exposure for exposure in exposures if exposure.detections]
+
+
+def _fetch_missing(jobs: Sequence[_Job], config: Config, *, workers: int) -> int:
+    """Fetch the images that the jobs still need, and count those that came."""
+    if config.images.remote is None:
+        return 0
+    names = [image_name(job.exposure.obs) for job in jobs if _needs_image(job)]
+    threads = partial(map_threads, workers=workers, label="missing images")
+    fetched = fetch_missing(
+        names, remote=config.images.remote, root=config.images.root, spread=threads
+    )
+    return len(fetched.names)
+
+
+def _needs_image(job: _Job) -> bool:
+    path = job.image_root / image_name(job.exposure.obs)
+    return not path.exists() and _finished_rows(job) is None
 
 
 def _cut_all(jobs: Sequence[_Job], *, workers: int) -> list[_Outcome]:

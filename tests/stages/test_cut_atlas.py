@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import os
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
@@ -17,6 +19,8 @@ from realbogus.config import write_config
 from realbogus.errors import ConfigError, DatabaseError, ImageError, RecipeError
 from realbogus.lists import read_list, read_list_recipe
 from realbogus.stages.cut_atlas import cut_atlas
+from tests import places
+from tests.helpers import ROOT, run_python
 
 NIGHTS = (58310, 58311)
 
@@ -256,3 +260,89 @@ def test_position_without_a_number_is_left_out(own_survey, training, tmp_path):
     assert len(stamps) == len(read_list(training / "good.txt")) - 1
     assert not [stamp for stamp in stamps if name in stamp]
     assert np.isfinite([row.x for row in read_list(tmp_path / "out" / "good.txt")]).all()
+
+
+@pytest.fixture
+def far_survey(own_survey, tmp_path):
+    """Move the images elsewhere; give the configuration and the folder they are in."""
+    (own_survey.parent / "diff").rename(tmp_path / "far")
+    return own_survey, tmp_path / "far"
+
+
+def point_to(config, remote):
+    content = yaml.safe_load(config.read_text())
+    content["images"]["remote"] = str(remote)
+    write_config(config, content)
+
+
+@contextlib.contextmanager
+def serve(way, folder, scratch):
+    if way == "folder":
+        yield folder
+    elif way == "web":
+        with places.web_server(folder) as server:
+            yield server.address
+    else:
+        with places.rsync_server(folder, scratch) as address:
+            yield address
+
+
+@pytest.mark.parametrize("way", ["folder", "web", "rsync"])
+def test_missing_exposures_are_fetched_and_counted(far_survey, training, tmp_path, way):
+    config, far = far_survey
+    with serve(way, far, tmp_path) as remote:
+        point_to(config, remote)
+        cut(config, tmp_path / "out")
+    for name in ("good.txt", "bad.txt"):
+        assert read_list(tmp_path / "out" / name) == read_list(training / name)
+    assert read_list_recipe(tmp_path / "out" / "good.txt").results["fetched"] == 6
+    assert read_list_recipe(training / "good.txt").results["fetched"] == 0
+    here = {path.relative_to(config.parent / "diff") for path in images(config)}
+    assert here == {path.relative_to(far) for path in far.glob("*/*/*.diff.fz")}
+
+
+def test_downloadthreads_is_the_most_connections_at_a_time(far_survey, tmp_path):
+    config, far = far_survey
+    with places.web_server(far) as server:
+        server.delay = 0.2
+        point_to(config, server.address)
+        cut(config, tmp_path / "out", download_threads=2)
+    assert server.most == 2
+    assert server.requests == 6
+
+
+def test_exposures_that_an_earlier_try_finished_are_not_fetched_again(far_survey, tmp_path):
+    config, far = far_survey
+    lost = sorted(far.glob("*/*/*.diff.fz"))[0]
+    lost.rename(tmp_path / "aside")
+    point_to(config, far)
+    with pytest.raises(ImageError, match="1 of 6 exposures"):
+        cut(config, tmp_path / "out")
+    (tmp_path / "aside").rename(lost)
+    shutil.rmtree(config.parent / "diff")
+    cut(config, tmp_path / "out")
+    assert [path.name for path in images(config)] == [lost.name]
+
+
+def test_what_is_not_to_be_had_is_named_and_ends_the_script_with_1(far_survey, tmp_path):
+    config, far = far_survey
+    lost = sorted(far.glob("*/*/*.diff.fz"))[0]
+    lost.unlink()
+    point_to(config, far)
+    words = [config, *NIGHTS, f"--stampLocation={tmp_path}/out", "--stampThreads=1"]
+    ended = run_python(ROOT / "getATLASTrainingSetCutouts.py", *words, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert f"{lost.relative_to(far)}: not fetched: the folder has no such file" in ended.stderr
+    assert lost.name.removesuffix(".diff.fz") in ended.stderr.splitlines()[-1]
+    assert not (tmp_path / "out" / "good.txt").exists()
+
+
+def test_the_run_goes_on_without_what_max_missing_allows(far_survey, tmp_path):
+    config, far = far_survey
+    lost = sorted(far.glob("*/*/*.diff.fz"))[-1]
+    lost.unlink()
+    point_to(config, far)
+    cut(config, tmp_path / "out", max_missing=0.2)
+    results = read_list_recipe(tmp_path / "out" / "good.txt").results
+    assert results["missing"] == [lost.name.removesuffix(".diff.fz")]
+    assert results["fetched"] == 5

@@ -1,0 +1,177 @@
+"""Places to fetch images from: servers of this machine, on its loopback address only."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+
+def require_program(name):
+    """Skip a test that needs a program; in continuous integration its absence is a failure."""
+    if shutil.which(name) is None:
+        message = f"{name} is not installed: apt-get install {name}"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
+
+
+class Site(SimpleHTTPRequestHandler):
+    """Serve a folder, but treat the first requests as ``server.troubles`` says."""
+
+    def do_GET(self):
+        with self.server.counted():
+            trouble = self.server.next_trouble()
+            if trouble is None:
+                time.sleep(self.server.delay)
+                super().do_GET()
+            elif isinstance(trouble, int):
+                self.send_error(trouble)
+            else:
+                trouble(self)
+
+    def log_message(self, *_):
+        pass
+
+    def content(self):
+        with open(self.translate_path(self.path), "rb") as file:  # noqa: PTH123
+            return file.read()
+
+    def send(self, content, length=None):
+        self.send_response(200)
+        if length is not None:
+            self.send_header("Content-Length", str(length))
+        self.end_headers()
+        self.wfile.write(content)
+        self.wfile.flush()
+
+
+def drop_half_way(site):
+    content = site.content()
+    site.send(content[: len(content) // 2], len(content))
+
+
+def drop_without_a_length(site):
+    content = site.content()
+    site.send(content[: len(content) // 2])
+
+
+def send_garbage(site):
+    site.send(b"<html>please log in</html>" * 500, 26 * 500)
+
+
+def send_truncated(site):
+    content = site.content()[:8000]
+    site.send(content, len(content))
+
+
+def flip_a_bit(site):
+    content = bytearray(site.content())
+    content[-3000] ^= 1
+    site.send(bytes(content), len(content))
+
+
+def say_nothing(site):
+    site.server.released.wait(20)
+
+
+def drip(site):
+    site.send(b"", 10**6)
+    with contextlib.suppress(OSError):
+        for _ in range(400):
+            site.wfile.write(b" ")
+            site.wfile.flush()
+            if site.server.released.wait(0.05):
+                return
+
+
+class Web(ThreadingHTTPServer):
+    """A web server that counts its connections."""
+
+    daemon_threads = True
+
+    def __init__(self, folder):
+        self.troubles, self.requests, self.delay = [], 0, 0.0
+        self.busy, self.most = 0, 0
+        self.released = threading.Event()
+        self.lock = threading.Lock()
+        super().__init__(("127.0.0.1", 0), lambda *words: Site(*words, directory=folder))
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def next_trouble(self):
+        with self.lock:
+            self.requests += 1
+            return self.troubles.pop(0) if self.troubles else None
+
+    @contextlib.contextmanager
+    def counted(self):
+        with self.lock:
+            self.busy += 1
+            self.most = max(self.most, self.busy)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.busy -= 1
+
+    def handle_error(self, request, client_address):
+        """Say nothing of clients that hang up."""
+
+
+@contextlib.contextmanager
+def web_server(folder):
+    server = Web(folder)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.released.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def rsync_server(folder, scratch):
+    """Run an rsync daemon with the module ``diff``; give its address."""
+    require_program("rsync")
+    port = free_port()
+    config = scratch / "rsyncd.conf"
+    config.write_text(
+        f"address = 127.0.0.1\nport = {port}\nuse chroot = no\nlog file = {scratch}/rsyncd.log\n"
+        f"pid file = {scratch}/rsyncd.pid\n"
+        f"[diff]\npath = {folder}\nread only = yes\n"
+        + (f"uid = {os.getuid()}\ngid = {os.getgid()}\n" if os.getuid() == 0 else "")
+    )
+    command = ["rsync", "--daemon", "--no-detach", f"--config={config}"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as daemon:
+        try:
+            _wait_for(port)
+            yield f"rsync://127.0.0.1:{port}/diff"
+        finally:
+            daemon.terminate()
+            daemon.wait(10)
+
+
+def _wait_for(port):
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail("the rsync daemon does not answer")
