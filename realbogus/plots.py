@@ -1,5 +1,6 @@
 """Figures: the only home of matplotlib."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,13 @@ _STYLE: Any = {
     "savefig.dpi": 150,
 }
 _RECIPE = "recipe"
+_NOT_A_FIGURE = (
+    OSError,
+    ValueError,
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
 
 
 @dataclass(frozen=True)
@@ -77,9 +85,11 @@ def read_figure_recipe(path: Path) -> Recipe | None:
         If the file is not a PNG.
     """
     try:
-        with Image.open(path, formats=["PNG"]) as image:
-            text = image.info.get(_RECIPE)
-    except (OSError, ValueError, UnidentifiedImageError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=["PNG"]) as image:
+                text = image.info.get(_RECIPE)
+    except _NOT_A_FIGURE as error:
         raise FormatError(f"{path}: exists and is not a PNG") from error
     return Recipe.from_json(text) if isinstance(text, str) else None
 

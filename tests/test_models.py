@@ -248,3 +248,11 @@ def test_training_that_diverges_is_one_line():
     part.stamps[:] = 3e38
     with pytest.raises(ModelError, match="the training diverged: no epoch has a finite loss"):
         train("psat", part, part, epochs=1, batch=32, seed=0)
+
+
+def test_a_recipe_that_unpacks_without_end_is_refused(tmp_path):
+    path = tmp_path / "bomb.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("recipe.json", b" " * (2**26 + 1))
+    with pytest.raises(ModelError, match=r"bomb\.keras: its recipe is too large"):
+        read_model_recipe(path)

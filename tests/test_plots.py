@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -82,3 +85,12 @@ def test_a_figure_that_is_no_png_is_refused(tmp_path, name):
 
 def test_the_suffix_of_a_figure_may_be_in_capitals(tmp_path):
     require_figure_suffix(tmp_path / "plots.PNG")
+
+
+def test_a_picture_that_unpacks_without_end_is_no_figure(tmp_path):
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    packed = struct.pack(">I", len(header)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (tmp_path / "plots.png").write_bytes(b"\x89PNG\r\n\x1a\n" + packed)
+    with pytest.raises(FormatError, match=r"plots\.png: exists and is not a PNG"):
+        read_figure_recipe(tmp_path / "plots.png")

@@ -12,6 +12,7 @@ __all__ = ["RECIPE_MEMBER", "SUFFIXES", "read_model_recipe", "require_suffix"]
 
 SUFFIXES = (".h5", ".keras")
 RECIPE_MEMBER = "recipe.json"
+_LARGEST_RECIPE = 2**26
 
 
 def read_model_recipe(path: Path) -> Recipe | None:
@@ -27,14 +28,16 @@ def read_model_recipe(path: Path) -> Recipe | None:
         return read_recipe(path, error=ModelError)
     try:
         with zipfile.ZipFile(path) as archive:
-            text = (
-                archive.read(RECIPE_MEMBER).decode()
-                if RECIPE_MEMBER in archive.namelist()
-                else None
-            )
+            if RECIPE_MEMBER not in archive.namelist():
+                return None
+            if archive.getinfo(RECIPE_MEMBER).file_size > _LARGEST_RECIPE:
+                raise ModelError(f"{path}: its recipe is too large to be one")
+            text = archive.read(RECIPE_MEMBER).decode()
+    except ModelError:
+        raise
     except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(f"{path}: not a Keras classifier") from error
-    return None if text is None else Recipe.from_json(text)
+    return Recipe.from_json(text)
 
 
 def require_suffix(path: Path) -> None:

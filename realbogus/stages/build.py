@@ -1,6 +1,7 @@
 """A data set from lists of stamps."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,6 +73,8 @@ def build_dataset(
     """
     normalisation = canonical_name(normalisation)
     _check_options(extent, extension, skew, rotation, test_fraction)
+    if mask_value is not None and not math.isfinite(mask_value):
+        raise ConfigError(f"m (mask value) must be a number of a pixel; got {mask_value}")
     require_readable_file(good, name="good")
     require_readable_file(bad, name="bad")
     options = {
@@ -135,7 +138,7 @@ def _check_options(
         raise ConfigError(f"e (extent) must be from 5 to 500 pixels; got {extent}")
     if extension < 0:
         raise ConfigError(f"E (FITS extension) must not be negative; got {extension}")
-    if not skew > 0:
+    if not (skew > 0 and math.isfinite(skew)):
         raise ConfigError(f"s (skew) must be above 0; got {skew}")
     if rotation is not None and rotation not in ROTATIONS:
         allowed = ", ".join(map(str, ROTATIONS))

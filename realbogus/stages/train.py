@@ -3,9 +3,9 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from realbogus.dataset import Part, read_dataset_recipe, read_part, split_by_object
 from realbogus.errors import ConfigError, DatasetError, RecipeError
@@ -19,9 +19,6 @@ from realbogus.models.training import train
 from realbogus.provenance import identify
 from realbogus.recipes import Recipe, already_made
 from realbogus.scores import Scores, read_score_recipe, write_scores
-
-if TYPE_CHECKING:
-    import keras
 
 __all__ = ["train_classifier"]
 
@@ -144,10 +141,11 @@ def _train(trainingset: Path, classifier: Path, recipe: Recipe) -> None:
         batch=options["batch"],
         seed=options["seed"],
     )
+    test = read_part(trainingset, "test")
     results = {
         "best_epoch": trained.best_epoch,
         "history": trained.history,
-        "test": _rates(trained.model, read_part(trainingset, "test")),
+        "test": _rates(test.targets, predict(trained.model, test.stamps)),
     }
     complete = Recipe(recipe.stage, options, recipe.inputs, results)
     save_model(classifier, trained.model, complete)
@@ -159,9 +157,8 @@ def _split(part: Part, fraction: float, rng: np.random.Generator) -> _Split:
     return _Split(part.select(~is_validation), part.select(is_validation))
 
 
-def _rates(model: "keras.Model", test: Part) -> dict[str, float]:
-    scores = predict(model, test.stamps)
-    curve = rates(test.targets, scores)
+def _rates(targets: NDArray[np.int8], scores: NDArray[np.float64]) -> dict[str, float]:
+    curve = rates(targets, scores)
     return {
         "auc": area_under(curve),
         "fpr_at_mdr_0.01": fpr_at_mdr(curve, 0.01).fpr,

@@ -206,6 +206,8 @@ def test_file_without_a_recipe_is_not_overwritten(lists):
         ({"extension": -1}, "E .FITS extension. must not be negative; got -1"),
         ({"skew": 0}, "s .skew. must be above 0; got 0"),
         ({"skew": float("nan")}, "s .skew. must be above 0; got nan"),
+        ({"skew": float("inf")}, "s .skew. must be above 0; got inf"),
+        ({"mask_value": float("nan")}, "m .mask value. must be a number of a pixel; got nan"),
         ({"rotation": 45}, "r .* must be one of 90, 180; got 45"),
         ({"normalisation": "log"}, "N .* must be one of noNorm, .* got 'log'"),
         ({"test_fraction": 1.0}, "testFraction must be between 0 and 1; got 1.0"),
