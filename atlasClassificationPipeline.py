@@ -19,6 +19,8 @@ from realbogus.surveys.atlas import LabelRules as AtlasRules
 from realbogus.surveys.ps1 import LabelRules as Ps1Rules
 from realbogus.tasks import FilesParameter, NightsParameter, RecipeTask, run_luigi
 
+_LISTS: Mapping[str, str] = {"real": "good", "bogus": "bad"}
+
 
 class _LocatedTask(RecipeTask):
     stampLocation = luigi.Parameter(
@@ -43,6 +45,15 @@ class GetCutOuts(_LocatedTask):
     maxMissing = luigi.FloatParameter(default=0.1, significant=False)
     mjds = NightsParameter(default=(), description="nights: [58310,58311] or 58310-58320")
     stampSize = luigi.IntParameter(default=40, description="side of a stamp, px")
+    stampsToGenerate = luigi.ChoiceParameter(
+        default="all", choices=("all", "real", "bogus"), significant=False
+    )
+    goodAsReal = luigi.BoolParameter(description="atlas: the good list instead of asteroids")
+    bogusFrom = luigi.ChoiceParameter(
+        default="garbage", choices=("garbage", "unpromoted"), description="atlas"
+    )
+    bogusPerExposure = luigi.IntParameter(default=75, description="atlas: unpromoted to draw")
+    seed = luigi.IntParameter(default=0, description="atlas: of that draw")
     downloadthreads = luigi.IntParameter(default=5, significant=False)
     stampThreads = luigi.OptionalIntParameter(default=None, significant=False)
     imageRoot = luigi.Parameter(default="", significant=False, description="ps1: folder of stamps")
@@ -55,7 +66,10 @@ class GetCutOuts(_LocatedTask):
     flagdate = luigi.DateParameter(default=date(2009, 1, 1), description="ps1: flagged after it")
 
     survey_options: Mapping[str, tuple[str, ...]] = {
-        "atlas": ("mjds", "stampSize"),
+        "atlas": (
+            *("mjds", "stampSize", "goodAsReal", "bogusFrom"),
+            *("bogusPerExposure", "seed"),
+        ),
         "ps1": (
             *("goodlist", "moverlist", "badlist", "badaugment"),
             *("badrblower", "badrbupper", "flagdate"),
@@ -66,7 +80,8 @@ class GetCutOuts(_LocatedTask):
     def output(self) -> Mapping[str, luigi.LocalTarget]:
         return {
             name: luigi.LocalTarget(Path(self.stampLocation, f"{name}.txt"))
-            for name in ("good", "bad")
+            for kind, name in _LISTS.items()
+            if self.stampsToGenerate in ("all", kind)
         }
 
     def wanted_options(self) -> Mapping[str, Any]:
@@ -77,6 +92,9 @@ class GetCutOuts(_LocatedTask):
         options = {name: self._recorded(name) for name in self.survey_options[survey]}
         for name in ("badrblower", "badrbupper"):
             if getattr(self, name) is None:  # the configuration decides
+                options.pop(name, None)
+        if self.bogusFrom == "garbage":  # nothing is drawn
+            for name in ("bogusPerExposure", "seed"):
                 options.pop(name, None)
         camera = self.chosen_camera(survey)
         return {"survey": survey, "camera": camera, **self._thresholds(survey), **options}
@@ -122,6 +140,11 @@ def _cut_atlas(task: GetCutOuts) -> None:
         location=Path(task.stampLocation),
         camera=task.camera,
         stamp_size=task.stampSize,
+        good_as_real=task.goodAsReal,
+        stamps_to_generate=task.stampsToGenerate,
+        bogus_from=task.bogusFrom,
+        bogus_per_exposure=task.bogusPerExposure,
+        seed=task.seed,
         download_threads=task.downloadthreads,
         stamp_threads=task.stampThreads,
         max_missing=task.maxMissing,
@@ -143,6 +166,7 @@ def _cut_ps1(task: GetCutOuts) -> None:
         bad_rb_upper=task.badrbupper,
         flag_date=task.flagdate,
         mover_list=task.moverlist,
+        image_type=_LISTS.get(task.stampsToGenerate, "all"),
         max_missing=task.maxMissing,
     )
 

@@ -30,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="02a",
         help="01a Mauna Loa, 02a Haleakala, 03a Sutherland, 04a El Sauce, 05r Teide (%(default)s)",
     )
+    _add_selection(parser)
     parser.add_argument(
         "--downloadthreads", type=int, default=5, help="connections that fetch images (%(default)s)"
     )
@@ -44,6 +45,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(lambda: _cut(options), verbose=options.verbose)
 
 
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--stampsToGenerate", default="all", help="real, bogus or all (%(default)s)"
+    )
+    parser.add_argument(
+        "--goodAsReal",
+        action="store_true",
+        help="the good list's detections are real, instead of known asteroids",
+    )
+    parser.add_argument(
+        "--bogusFrom",
+        default="garbage",
+        help="garbage: the garbage list's with a low score; unpromoted: at random (%(default)s)",
+    )
+    parser.add_argument(
+        "--bogusPerExposure",
+        type=int,
+        default=75,
+        help="unpromoted detections to draw of an exposure (%(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of that draw (%(default)s)")
+
+
 def _cut(options: argparse.Namespace) -> None:
     from realbogus.options import parse_nights
     from realbogus.stages.cut_atlas import cut_atlas
@@ -54,6 +78,11 @@ def _cut(options: argparse.Namespace) -> None:
         location=options.stampLocation,
         camera=options.camera,
         stamp_size=options.stampSize,
+        good_as_real=options.goodAsReal,
+        stamps_to_generate=options.stampsToGenerate,
+        bogus_from=options.bogusFrom,
+        bogus_per_exposure=options.bogusPerExposure,
+        seed=options.seed,
         download_threads=options.downloadthreads,
         stamp_threads=options.stampThreads,
         max_missing=options.maxMissing,

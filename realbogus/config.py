@@ -32,6 +32,7 @@ class DatabaseSettings:
     port: int | None = None
     unix_socket: str | None = None
     ssl_ca: str | None = None
+    timeout: int = 60
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ Each is also the built-in exception that it refines, so a caller can catch eithe
     ├── RecipeError     ValueError    a file exists that was made in another way
     ├── FormatError     ValueError    a list of positions or a score file is not one
     ├── DatabaseError   OSError       the survey's database
+    │   └── DatabaseBusyError   DatabaseError   which went away or is busy: worth another try
     ├── ImageError      OSError       a difference image
     ├── StampError      OSError       a small cutout
     ├── DatasetError    ValueError    a training set
@@ -15,6 +16,7 @@ Each is also the built-in exception that it refines, so a caller can catch eithe
 
 __all__ = [
     "ConfigError",
+    "DatabaseBusyError",
     "DatabaseError",
     "DatasetError",
     "FormatError",
@@ -44,6 +46,10 @@ class FormatError(RealBogusError, ValueError):
 
 class DatabaseError(RealBogusError, OSError):
     """The database can't be reached, or does not hold what a survey's database holds."""
+
+
+class DatabaseBusyError(DatabaseError):
+    """The database server went away or is busy: another try may help."""
 
 
 class ImageError(RealBogusError, OSError):

@@ -8,9 +8,12 @@ from realbogus.config import DatabaseSettings
 from realbogus.database import Database
 from realbogus.database.atlas import (
     SCORE_CHANGE,
-    bogus_detections,
+    asteroid_detections,
     exposures,
-    real_detections,
+    garbage_detections,
+    good_detections,
+    unpromoted_among,
+    unpromoted_candidates,
 )
 from realbogus.database.schema import SCHEMAS
 from realbogus.errors import DatabaseError
@@ -58,16 +61,16 @@ def add_object(database, **columns):
 
 
 def real(database):
-    return list(database.rows(real_detections(EXPOSURE, pkn_above=900)))
+    return list(database.rows(asteroid_detections(EXPOSURE, pkn_above=900)))
 
 
 def bogus(database):
-    query = bogus_detections(EXPOSURE, realbogus_below=0.01, zooniverse_below=0.2)
+    query = garbage_detections(EXPOSURE, realbogus_below=0.01, zooniverse_below=0.2)
     return list(database.rows(query))
 
 
 def names(database, camera="02a", night=58310):
-    return [row["obs"] for row in database.rows(exposures(camera, night))]
+    return [row.obs for row in database.rows(exposures(camera, night))]
 
 
 @pytest.mark.parametrize("survey", SCHEMAS)
@@ -94,8 +97,8 @@ def test_the_night_is_in_the_name_whatever_the_camera(database):
 def test_a_known_asteroid_is_real_and_keeps_its_pixel_and_its_long_ids(database):
     add_detection(database, **REAL)
     (row,) = real(database)
-    assert (row["id"], row["object"]) == (2**33 + 5, OBJECT)
-    assert (row["x"], row["y"]) == (10535.96, 20.25)
+    assert (row.id, row.object) == (2**33 + 5, OBJECT)
+    assert (row.x, row.y) == (10535.96, 20.25)
     assert bogus(database) == []
 
 
@@ -126,7 +129,7 @@ def test_stamped_garbage_with_a_low_score_is_bogus(database, statistics):
     if statistics:
         database.insert("tcs_latest_object_stats", [{"id": OBJECT}])
     (row,) = bogus(database)
-    assert (row["id"], row["object"]) == (2**33 + 5, OBJECT)
+    assert (row.id, row.object) == (2**33 + 5, OBJECT)
     assert real(database) == []
 
 
@@ -186,6 +189,69 @@ def test_the_score_is_in_the_column_of_the_day(database, flagged, factor, zooniv
     assert bool(bogus(database)) is is_bogus
 
 
+def test_a_garbage_row_says_whether_the_score_had_changed(database):
+    for number, flagged in ((1, BEFORE), (2, SCORE_CHANGE)):
+        add_detection(database, number, **BOGUS, atlas_object_id=OBJECT + number)
+        scores = {"realbogus_factor": 0.001, "zooniverse_score": 0.001}
+        changes = {**GARBAGE, **scores, "followup_flag_date": flagged}
+        add_object(database, **changes, id=OBJECT + number)
+    assert [bool(row.since) for row in bogus(database)] == [False, True]
+
+
+def good(database):
+    return [row.id for row in database.rows(good_detections(EXPOSURE))]
+
+
+@pytest.mark.parametrize("pkn", [0, 950, None])
+def test_stamped_detections_of_the_good_list_are_good(database, pkn):
+    add_detection(database, **{**BOGUS, "pkn": pkn})
+    add_object(database, detection_list_id=2)
+    assert good(database) == [2**33 + 5]
+
+
+@pytest.mark.parametrize("columns", [*NOT_REAL[3:], {"image_group_id": None}], ids=str)
+def test_a_detection_that_breaks_one_rule_is_not_good(database, columns):
+    add_detection(database, **{**BOGUS, **columns})
+    add_object(database, detection_list_id=2)
+    assert good(database) == []
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, None])
+def test_a_detection_of_another_list_is_not_good(database, number):
+    add_detection(database, **BOGUS)
+    add_object(database, detection_list_id=number)
+    assert good(database) == []
+
+
+UNPROMOTED = {"pkn": 0, "image_group_id": None}
+
+
+def candidates(database):
+    return [row.id for row in database.rows(unpromoted_candidates(EXPOSURE))]
+
+
+def test_candidates_for_what_was_never_promoted_come_by_id(database):
+    for number in (7, 3, 2**40):
+        add_detection(database, number, **UNPROMOTED)
+    assert candidates(database) == [3, 7, 2**40]
+
+
+@pytest.mark.parametrize(
+    "columns", [*NOT_REAL[3:], {"pkn": 1}, {"pkn": None}, {"image_group_id": 1}], ids=str
+)
+def test_a_detection_that_breaks_one_rule_is_no_candidate(database, columns):
+    add_detection(database, **{**UNPROMOTED, **columns})
+    assert candidates(database) == []
+
+
+def test_only_objects_on_no_list_were_never_promoted(database):
+    for number, list_id in enumerate([None, 0, 2, 4, None]):
+        add_detection(database, number, **UNPROMOTED, atlas_object_id=OBJECT + number)
+        add_object(database, id=OBJECT + number, detection_list_id=list_id)
+    query = unpromoted_among([0, 1, 2, 3])
+    assert [row.id for row in database.rows(query)] == [0]
+
+
 def test_the_score_changed_on_its_day():
     assert datetime(2024, 5, 22) == SCORE_CHANGE
 
@@ -193,7 +259,7 @@ def test_the_score_changed_on_its_day():
 def test_detections_come_in_the_order_of_their_ids(database):
     for number in (7, 3, 2**40):
         add_detection(database, number, **REAL)
-    assert [row["id"] for row in real(database)] == [3, 7, 2**40]
+    assert [row.id for row in real(database)] == [3, 7, 2**40]
 
 
 def test_a_missing_file_is_one_line_and_is_not_made(tmp_path):

@@ -27,7 +27,7 @@ def survey(tmp_path):
 
 def ask(survey, query, column="id"):
     with Database.open(survey.url) as database:
-        return [row[column] for row in database.rows(query)]
+        return [getattr(row, column) for row in database.rows(query)]
 
 
 def low_scored(**changes):
@@ -57,7 +57,7 @@ def test_an_object_comes_with_its_place(survey):
     survey.add_object(1140210401245037000, GOOD, ra_psf=315.123456789, dec_psf=-12.75)
     with Database.open(survey.url) as database:
         rows = list(database.rows(flagged_objects(GOOD, flagged_after=SINCE)))
-    assert rows == [{"id": 1140210401245037000, "ra": 315.123456789, "dec": -12.75}]
+    assert rows == [(1140210401245037000, 315.123456789, -12.75)]
 
 
 BOGUS = {

@@ -1,4 +1,5 @@
 import pickle
+import re
 
 import pytest
 
@@ -9,6 +10,7 @@ REFINED = {
     "RecipeError": ValueError,
     "FormatError": ValueError,
     "DatabaseError": OSError,
+    "DatabaseBusyError": errors.DatabaseError,
     "ImageError": OSError,
     "StampError": OSError,
     "DatasetError": ValueError,
@@ -24,7 +26,7 @@ def test_every_error_is_also_the_builtin_that_it_refines(name):
 
 
 def test_the_tree_in_the_docstring_is_the_tree():
-    drawn = [line.split()[1:3] for line in errors.__doc__.splitlines() if "── " in line]
+    drawn = re.findall(r"── (\w+) +(\w+) ", errors.__doc__)
     assert {name: builtin for name, builtin in drawn} == {
         name: builtin.__name__ for name, builtin in REFINED.items()
     }

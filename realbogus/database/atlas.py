@@ -4,6 +4,7 @@
 pixel, so they are read as DOUBLE.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Double, Select, and_, cast, or_, select
@@ -11,16 +12,34 @@ from sqlalchemy import ColumnElement, Double, Select, and_, cast, or_, select
 from realbogus.database.floats import below
 from realbogus.database.schema import SCHEMAS
 
-__all__ = ["SCORE_CHANGE", "bogus_detections", "exposures", "real_detections"]
+__all__ = [
+    "SCORE_CHANGE",
+    "asteroid_detections",
+    "exposures",
+    "garbage_detections",
+    "good_detections",
+    "unpromoted_among",
+    "unpromoted_candidates",
+]
 
 SCORE_CHANGE = datetime(2024, 5, 22)
 """From this day on realbogus_factor is a rank of another tool, and zooniverse_score the score."""
+
+_GARBAGE_LIST = 0
+_GOOD_LIST = 2
 
 _TABLES = SCHEMAS["atlas"].tables
 _detections = _TABLES["atlas_detectionsddc"].c
 _exposures = _TABLES["atlas_metadataddc"].c
 _objects = _TABLES["atlas_diff_objects"].c
-_statistics = _TABLES["tcs_latest_object_stats"].c
+_STATISTICS = _TABLES["tcs_latest_object_stats"]
+_statistics = _STATISTICS.c
+_WITH_OBJECTS = _TABLES["atlas_detectionsddc"].join(
+    _TABLES["atlas_diff_objects"], _objects.id == _detections.atlas_object_id
+)
+
+# An exposure has few detections; a list has tens of millions of objects.
+_IN_THIS_ORDER = "STRAIGHT_JOIN"
 
 
 def exposures(camera: str, night: int) -> Select[tuple[int, str]]:
@@ -36,35 +55,69 @@ def exposures(camera: str, night: int) -> Select[tuple[int, str]]:
     )
 
 
-def real_detections(exposure: int, *, pkn_above: float) -> Select[tuple[object, ...]]:
+def asteroid_detections(exposure: int, *, pkn_above: float) -> Select[tuple[object, ...]]:
     """Ask for the known asteroids of an exposure."""
     return _detection_columns().where(*_positive(exposure), _detections.pkn > pkn_above)
 
 
-def bogus_detections(
+def good_detections(exposure: int) -> Select[tuple[object, ...]]:
+    """Ask for the stamped detections of an exposure that belong to objects on the good list."""
+    return (
+        _detection_columns()
+        .select_from(_WITH_OBJECTS)
+        .prefix_with(_IN_THIS_ORDER, dialect="mysql")
+        .where(
+            *_positive(exposure),
+            _detections.image_group_id.is_not(None),
+            _objects.detection_list_id == _GOOD_LIST,
+        )
+    )
+
+
+def garbage_detections(
     exposure: int, *, realbogus_below: float, zooniverse_below: float
 ) -> Select[tuple[object, ...]]:
     """Ask for the detections of an exposure that belong to objects on the garbage list.
 
     They have stamps, no match in another survey, and a low score in the column that held the score
-    when the object was flagged.
+    when the object was flagged; ``since`` says whether that was after the change.
     """
-    joined = (
-        _TABLES["atlas_detectionsddc"]
-        .join(_TABLES["atlas_diff_objects"], _objects.id == _detections.atlas_object_id)
-        .outerjoin(_TABLES["tcs_latest_object_stats"], _statistics.id == _objects.id)
-    )
+    flagged_since = _objects.followup_flag_date >= SCORE_CHANGE
     return (
         _detection_columns()
-        .select_from(joined)
+        .add_columns(flagged_since.label("since"))
+        .select_from(_WITH_OBJECTS.outerjoin(_STATISTICS, _statistics.id == _objects.id))
+        .prefix_with(_IN_THIS_ORDER, dialect="mysql")
         .where(
             *_positive(exposure),
             _detections.pkn == 0,
             _detections.image_group_id.is_not(None),
-            _objects.detection_list_id == 0,
+            _objects.detection_list_id == _GARBAGE_LIST,
             _statistics.external_crossmatches.is_(None),
             _low_score(realbogus_below, zooniverse_below),
         )
+    )
+
+
+def unpromoted_candidates(exposure: int) -> Select[tuple[int]]:
+    """Ask for the ids of the detections of an exposure that were most likely never promoted.
+
+    Only `unpromoted_among` asks about their objects, which takes long for a whole exposure.
+    """
+    return (
+        select(_detections.id)
+        .where(*_positive(exposure), _detections.pkn == 0, _detections.image_group_id.is_(None))
+        .order_by(_detections.id)
+    )
+
+
+def unpromoted_among(detections: Sequence[int]) -> Select[tuple[object, ...]]:
+    """Ask for those of some detections whose objects are on no list."""
+    return (
+        _detection_columns()
+        .select_from(_WITH_OBJECTS)
+        .prefix_with(_IN_THIS_ORDER, dialect="mysql")
+        .where(_detections.id.in_(detections), _objects.detection_list_id.is_(None))
     )
 
 

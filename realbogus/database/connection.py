@@ -2,69 +2,83 @@
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Executable, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, Executable, Row, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from realbogus.config import DatabaseSettings
 from realbogus.database.schema import SCHEMAS
-from realbogus.errors import DatabaseError
+from realbogus.errors import DatabaseBusyError, DatabaseError
 
-__all__ = ["Database"]
+__all__ = ["DELAYS", "Database"]
 
 log = logging.getLogger(__name__)
 
+Item = TypeVar("Item")
+
+DELAYS = (1.0, 2.0, 4.0)
+"""Seconds before each further try of a query after the server went away or was busy."""
+
 _BATCH = 5000
+_CONNECT_TIMEOUT = 10
+_SILENCE = 10  # times the timeout of a lock
 _TABLES = {name: table for schema in SCHEMAS.values() for name, table in schema.tables.items()}
+
+# Too many connections, shutdown in progress, lock wait, deadlock, query or connection killed,
+# statement too long (MariaDB, MySQL); can't connect by socket or by network, gone away, lost.
+_BUSY = frozenset({1040, 1053, 1205, 1213, 1317, 1927, 1969, 3024, 2002, 2003, 2006, 2013})
 
 
 class Database:
     """A survey's database, open for reading and, for a simulated survey, for writing.
 
     Use it as a context manager; leaving the block closes the connection.
+
+    Parameters
+    ----------
+    url : URL
+        Where it is.
+    **options
+        What SQLAlchemy's ``create_engine`` wants to know besides.
     """
 
-    def __init__(self, url: URL, *, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, url: URL, **options: Any) -> None:
         self.name = f"{url.host or ''}/{url.database or ''}".lstrip("/")
         self._engine: Engine = create_engine(
-            url, connect_args=dict(options or {}), hide_parameters=True, pool_pre_ping=True
+            url, hide_parameters=True, pool_pre_ping=True, **options
         )
-        try:
-            with self._errors():
-                self._connection: Connection = self._engine.connect()
-        except OSError as error:
-            # The driver reads the certificates itself, before it knows of errors of its own.
-            if isinstance(error, DatabaseError):
-                raise
-            raise DatabaseError(f"database {self.name}: {error.strerror or error}") from None
+        self._connection: Connection = self._connect()
 
     @classmethod
     def open(cls, url: str) -> Self:
         """Open the database of a URL: ``sqlite:///FILE`` or ``mysql+pymysql://…``."""
-        try:
-            return cls(make_url(url))
-        except (ArgumentError, ValueError) as error:
-            raise DatabaseError("the database URL is not one of SQLAlchemy's form") from error
+        return cls(_parse(url))
 
     @classmethod
     def connect(cls, settings: DatabaseSettings) -> Self:
-        """Open the database that a configuration file names.
+        """Open the database that a configuration file names, for reading.
 
         Raises
         ------
         DatabaseError
             If the server can't be reached, refuses the account, or the SQLite file is missing.
         """
-        if settings.url is not None:
+        if settings.url is not None and not settings.url.startswith("mysql"):
             _require_sqlite_file(settings.url)
             return cls.open(settings.url)
-        return cls(_server_url(settings), options=_server_options(settings))
+        # Each query is a transaction of its own: none holds a lock or old rows on the server.
+        return cls(
+            _server_url(settings),
+            connect_args=_server_options(settings),
+            isolation_level="AUTOCOMMIT",
+        )
 
     def __enter__(self) -> Self:
         """Give the open database."""
@@ -80,12 +94,34 @@ class Database:
         self._connection.close()
         self._engine.dispose()
 
-    def rows(self, query: Executable) -> Iterator[Mapping[str, Any]]:
-        """Run a query and give its rows one by one, as they come from the server."""
+    def rows(self, query: Executable) -> Iterator[Row[Any]]:
+        """Run a query and give its rows one by one, as they come from the server.
+
+        Until the last row is taken the connection can't run another query.
+        """
         with self._errors():
             streaming = self._connection.execution_options(stream_results=True, yield_per=_BATCH)
-            for row in streaming.execute(query).mappings():
-                yield dict(row)
+            yield from streaming.execute(query)
+
+    def fetch(self, query: Executable, convert: Callable[[Row[Any]], Item]) -> list[Item]:
+        """Run a query and give all its rows, converted one by one.
+
+        A server that goes away or is busy is asked again, after waiting longer each time.
+
+        Raises
+        ------
+        DatabaseBusyError
+            If it still is after the last try.
+        DatabaseError
+            If it refuses the query.
+        """
+        for delay in DELAYS:
+            try:
+                return self._try_to_fetch(query, convert)
+            except DatabaseBusyError as error:
+                log.warning("%s; trying again in %g s", error, delay)
+                time.sleep(delay)
+        return self._try_to_fetch(query, convert)
 
     def create_tables(self, survey: str) -> None:
         """Make the empty tables of a survey."""
@@ -107,10 +143,42 @@ class Database:
         try:
             yield
         except SQLAlchemyError as error:
-            raise DatabaseError(f"database {self.name}: {_reason(error)}") from None
+            kind = DatabaseBusyError if _is_busy(error) else DatabaseError
+            raise kind(f"database {self.name}: {_reason(error)}") from None
+
+    def _connect(self) -> Connection:
+        try:
+            with self._errors():
+                return self._engine.connect()
+        except OSError as error:
+            # The driver reads the certificates itself, before it knows of errors of its own.
+            if isinstance(error, DatabaseError):
+                raise
+            raise DatabaseError(f"database {self.name}: {error.strerror or error}") from None
+
+    def _try_to_fetch(self, query: Executable, convert: Callable[[Row[Any]], Item]) -> list[Item]:
+        if self._connection.closed:
+            self._connection = self._connect()
+        try:
+            return [convert(row) for row in self.rows(query)]
+        except DatabaseBusyError:
+            self._connection.invalidate()
+            self._connection.close()
+            raise
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        parsed.get_dialect()
+    except (ArgumentError, ValueError) as error:
+        raise DatabaseError("the database URL is not one of SQLAlchemy's form") from error
+    return parsed
 
 
 def _server_url(settings: DatabaseSettings) -> URL:
+    if settings.url is not None:
+        return _parse(settings.url)
     return URL.create(
         "mysql+pymysql",
         username=settings.username,
@@ -123,7 +191,11 @@ def _server_url(settings: DatabaseSettings) -> URL:
 
 
 def _server_options(settings: DatabaseSettings) -> dict[str, Any]:
-    options: dict[str, Any] = {"connect_timeout": 10}
+    options: dict[str, Any] = {
+        "connect_timeout": _CONNECT_TIMEOUT,
+        "read_timeout": _SILENCE * settings.timeout,
+        "init_command": f"SET SESSION lock_wait_timeout = {settings.timeout:d}",
+    }
     if settings.unix_socket is not None:
         options["unix_socket"] = settings.unix_socket
     if settings.ssl_ca is not None:
@@ -135,6 +207,13 @@ def _require_sqlite_file(url: str) -> None:
     scheme, _, name = url.partition(":///")
     if scheme == "sqlite" and not Path(name).is_file():
         raise DatabaseError(f"database {name}: no such file")
+
+
+def _is_busy(error: SQLAlchemyError) -> bool:
+    """Say whether another try may help."""
+    if not isinstance(error, DBAPIError) or error.orig is None:
+        return False
+    return error.connection_invalidated or next(iter(error.orig.args), None) in _BUSY
 
 
 def _reason(error: SQLAlchemyError) -> str:

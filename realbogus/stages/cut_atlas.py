@@ -3,8 +3,8 @@
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from realbogus.config import Config, load_config
 from realbogus.cutting import list_is_made, require_fraction, too_many_missing
 from realbogus.database import Database
-from realbogus.errors import ConfigError, DatabaseError, ImageError
+from realbogus.errors import ConfigError, DatabaseBusyError, DatabaseError, ImageError
 from realbogus.fetch import fetch_missing
 from realbogus.files import require_writable_folder
 from realbogus.fitsfiles import Header, header_value
@@ -26,14 +26,15 @@ from realbogus.parallel import map_threads, map_unordered, progress
 from realbogus.recipes import Recipe
 from realbogus.stamps import sky_cards, write_stamp
 from realbogus.surveys.atlas import (
+    KINDS,
     Detection,
     Exposure,
-    LabelRules,
+    Night,
+    Selection,
     image_name,
     label_rules,
-    night_of,
     require_camera,
-    select_exposures,
+    select_night,
 )
 
 __all__ = ["cut_atlas"]
@@ -41,11 +42,7 @@ __all__ = ["cut_atlas"]
 log = logging.getLogger(__name__)
 
 _MASKED_CORE = 0.5
-_FOLDERS = {True: "good", False: "bad"}
-_LABEL_NOTE = (
-    "real: known asteroids by position; bogus: garbage list with a low score, so these labels "
-    "come in part from an older classifier"
-)
+_FOLDERS = {"real": "good", "bogus": "bad"}
 
 
 def cut_atlas(
@@ -55,6 +52,11 @@ def cut_atlas(
     location: Path,
     camera: str = "02a",
     stamp_size: int = 40,
+    good_as_real: bool = False,
+    stamps_to_generate: str = "all",
+    bogus_from: str = "garbage",
+    bogus_per_exposure: int = 75,
+    seed: int = 0,
     download_threads: int = 5,
     stamp_threads: int | None = None,
     max_missing: float = 0.1,
@@ -63,7 +65,8 @@ def cut_atlas(
 
     Exposures that the image root lacks are fetched first, if the configuration says from where.
     Writes ``good/`` and ``bad/`` with the stamps, ``exposures/<exposure>.txt`` with the positions
-    in each, and last ``bad.txt`` and ``good.txt``, all under ``location``.
+    in each, and last ``bad.txt`` and ``good.txt``, all under ``location``. One night is read and
+    cut after the other; a night that a busy server does not give is left for the next run.
 
     Parameters
     ----------
@@ -77,6 +80,14 @@ def cut_atlas(
         One of the cameras of ATLAS.
     stamp_size : int
         Side of a stamp in pixels.
+    good_as_real : bool
+        The good list's stamped detections are real, instead of known asteroids.
+    stamps_to_generate : str
+        The kinds to make, one of `KINDS`.
+    bogus_from : str
+        ``garbage``, the garbage list's with a low score; or ``unpromoted``, drawn at random.
+    bogus_per_exposure, seed : int
+        How many unpromoted detections to draw of an exposure, and the seed of the draw.
     download_threads : int
         Number of connections that fetch missing exposures.
     stamp_threads : int, optional
@@ -92,20 +103,54 @@ def cut_atlas(
     """
     _check_options(nights, stamp_size, download_threads, max_missing)
     require_camera(camera)
+    _require_kind(stamps_to_generate)
     config = load_config(config_file)
     _require_survey(config)
-    rules = label_rules(config.labels)
-    recipe = _recipe(nights, camera, stamp_size, rules)
-    if _lists_are_made(location, recipe):
+    selection = Selection(
+        good_as_real=good_as_real,
+        bogus_from=bogus_from,
+        bogus_per_exposure=bogus_per_exposure,
+        seed=seed,
+        rules=label_rules(config.labels),
+    )
+    recipe = _recipe(nights, camera, stamp_size, selection)
+    wanted = [
+        _FOLDERS[name]
+        for name in KINDS[stamps_to_generate]
+        if not list_is_made(location / f"{_FOLDERS[name]}.txt", recipe)
+    ]
+    if not wanted:
         return
     require_writable_folder(location)
-    exposures = _select(config, nights, camera, rules)
-    jobs = [_Job(exposure, config.images.root, location, stamp_size) for exposure in exposures]
-    fetched = _fetch_missing(jobs, config, workers=download_threads)
-    outcomes = _cut_all(jobs, workers=stamp_threads or available_cores())
-    missing = _check_missing(outcomes, max_missing)
-    results = {**_results(nights, exposures, outcomes, missing), "fetched": fetched}
-    _write_lists(location, outcomes, recipe, results)
+    plan = _Plan(
+        config,
+        location,
+        camera,
+        stamp_size,
+        selection,
+        stamps_to_generate,
+        download_threads,
+        workers=stamp_threads or available_cores(),
+    )
+    done = _cut_nights(plan, sorted(set(nights)))
+    _check_lost(done, location)
+    _check_selected(done, plan)
+    missing = _check_missing([item for night in done for item in night.outcomes], max_missing)
+    _write_lists(plan, wanted, done, replace(recipe, results=_results(done, missing, selection)))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What every night needs to know."""
+
+    config: Config
+    location: Path
+    camera: str
+    size: int
+    selection: Selection
+    kind: str
+    download_threads: int
+    workers: int
 
 
 @dataclass(frozen=True)
@@ -130,12 +175,44 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """The rows of an exposure's stamps; or why there are none."""
+    """How many stamps of an exposure were made, and not for being masked; or why there are none."""
 
     obs: str
-    rows: tuple[Row, ...] = ()
+    good: int = 0
+    bad: int = 0
     masked: int = 0
     problem: str | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {"good": self.good, "bad": self.bad, "masked": self.masked}
+
+
+@dataclass(frozen=True)
+class _NightDone:
+    """What came of a night; nothing if the server did not give it."""
+
+    night: int
+    exposures: int = 0
+    refused: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    rules: Counter[str] = field(default_factory=Counter)
+    outcomes: tuple[_Outcome, ...] = ()
+    fetched: int = 0
+    is_lost: bool = False
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        stamps = {
+            name: sum(outcome.counts[name] for outcome in self.outcomes)
+            for name in ("good", "bad", "masked")
+        }
+        return {
+            "exposures": self.exposures,
+            "refused": self.refused,
+            "selected": dict(sorted(self.rules.items())),
+            **stamps,
+        }
 
 
 def _check_options(
@@ -150,74 +227,92 @@ def _check_options(
     require_fraction(max_missing)
 
 
+def _require_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise ConfigError(f"stampsToGenerate must be one of {', '.join(KINDS)}; got {kind!r}")
+
+
 def _require_survey(config: Config) -> None:
     if config.survey != "atlas":
         raise ConfigError(f"{config.path}: survey must be atlas here; got {config.survey!r}")
 
 
-def _recipe(nights: Sequence[int], camera: str, stamp_size: int, rules: LabelRules) -> Recipe:
+def _recipe(nights: Sequence[int], camera: str, stamp_size: int, selection: Selection) -> Recipe:
     options = {
         "survey": "atlas",
         "camera": camera,
         "mjds": sorted(set(nights)),
         "stampSize": stamp_size,
-        **rules.options,
+        **selection.options,
     }
     return Recipe("cut", options)
 
 
-def _lists_are_made(location: Path, recipe: Recipe) -> bool:
-    made = [list_is_made(location / f"{name}.txt", recipe) for name in _FOLDERS.values()]
-    return all(made)
+def _cut_nights(plan: _Plan, nights: Sequence[int]) -> list[_NightDone]:
+    """Read and cut each night; only counts of it are kept, so that memory does not grow."""
+    with Database.connect(plan.config.database) as database:
+        return [_cut_night(plan, database, night) for night in progress(nights, label="nights")]
 
 
-def _select(
-    config: Config, nights: Sequence[int], camera: str, rules: LabelRules
-) -> list[Exposure]:
-    exposures: list[Exposure] = []
-    with Database.connect(config.database) as database:
-        for night in progress(nights, label="nights"):
-            found = list(select_exposures(database, camera=camera, night=night, rules=rules))
-            exposures += found
-            if not found:
-                log.warning("night %d: the database has no exposure of camera %s", night, camera)
-    if not exposures:
-        asked = ", ".join(map(str, nights))
-        raise DatabaseError(f"the database has no exposure of camera {camera} in night {asked}")
-    for is_real, name in ((True, "real"), (False, "bogus")):
-        if not any(item.is_real is is_real for exp in exposures for item in exp.detections):
-            raise DatabaseError(f"these nights of camera {camera} have no {name} detection")
-    return [exposure for exposure in exposures if exposure.detections]
+def _cut_night(plan: _Plan, database: Database, night: int) -> _NightDone:
+    try:
+        selected = select_night(
+            database, camera=plan.camera, night=night, selection=plan.selection, kind=plan.kind
+        )
+    except DatabaseBusyError as error:
+        log.warning("night %d is lost: %s", night, error)
+        return _NightDone(night, is_lost=True)
+    if not selected.exposures:
+        log.warning("night %d: the database has no exposure of camera %s", night, plan.camera)
+    jobs = _jobs(plan, selected)
+    chosen = [detection for job in jobs for detection in job.exposure.detections]
+    return _NightDone(
+        night,
+        exposures=len(selected.exposures),
+        refused=selected.refused,
+        kinds=Counter("real" if detection.is_real else "bogus" for detection in chosen),
+        rules=Counter(detection.rule for detection in chosen),
+        fetched=_fetch_missing(jobs, plan),
+        outcomes=_cut_all(jobs, workers=plan.workers),
+    )
 
 
-def _fetch_missing(jobs: Sequence[_Job], config: Config, *, workers: int) -> int:
+def _jobs(plan: _Plan, selected: Night) -> list[_Job]:
+    return [
+        _Job(exposure, plan.config.images.root, plan.location, plan.size)
+        for exposure in selected.exposures
+        if exposure.detections
+    ]
+
+
+def _fetch_missing(jobs: Sequence[_Job], plan: _Plan) -> int:
     """Fetch the images that the jobs still need, and count those that came."""
-    if config.images.remote is None:
+    images = plan.config.images
+    if images.remote is None:
         return 0
     names = [image_name(job.exposure.obs) for job in jobs if _needs_image(job)]
-    threads = partial(map_threads, workers=workers, label="missing images")
-    fetched = fetch_missing(
-        names, remote=config.images.remote, root=config.images.root, spread=threads
-    )
+    threads = partial(map_threads, workers=plan.download_threads, label="missing images")
+    fetched = fetch_missing(names, remote=images.remote, root=images.root, spread=threads)
     return len(fetched.names)
 
 
 def _needs_image(job: _Job) -> bool:
     path = job.image_root / image_name(job.exposure.obs)
-    return not path.exists() and _finished_rows(job) is None
+    return not path.exists() and _finished(job) is None
 
 
-def _cut_all(jobs: Sequence[_Job], *, workers: int) -> list[_Outcome]:
-    for folder in ("good", "bad", "exposures"):
-        (jobs[0].location / folder).mkdir(exist_ok=True)
+def _cut_all(jobs: Sequence[_Job], *, workers: int) -> tuple[_Outcome, ...]:
+    for job in jobs[:1]:
+        for folder in ("good", "bad", "exposures"):
+            (job.location / folder).mkdir(exist_ok=True)
     outcomes = map_unordered(_cut_exposure, jobs, workers=workers, label="exposures")
-    return sorted(outcomes, key=lambda outcome: outcome.obs)
+    return tuple(sorted(outcomes, key=lambda outcome: outcome.obs))
 
 
 def _cut_exposure(job: _Job) -> _Outcome:
     """Cut one exposure, unless an earlier try finished it."""
     obs = job.exposure.obs
-    earlier = _finished_rows(job)
+    earlier = _finished(job)
     if earlier is not None:
         return earlier
     try:
@@ -232,19 +327,19 @@ def _cut_exposure(job: _Job) -> _Outcome:
         for detection, stamp, use in zip(job.exposure.detections, stamps, usable, strict=True)
         if use
     )
-    masked = int((~usable).sum())
-    recipe = job.recipe
-    write_list(job.positions, rows, Recipe(recipe.stage, recipe.options, {}, {"masked": masked}))
-    return _Outcome(obs, rows, masked)
+    good = sum(row.stamp.startswith("good/") for row in rows)
+    outcome = _Outcome(obs, good, len(rows) - good, int((~usable).sum()))
+    write_list(job.positions, rows, replace(job.recipe, results=outcome.counts))
+    return outcome
 
 
-def _finished_rows(job: _Job) -> _Outcome | None:
+def _finished(job: _Job) -> _Outcome | None:
     if not job.positions.exists():
         return None
     recorded = read_list_recipe(job.positions)
     if recorded is None or recorded.options != job.recipe.options:
         return None
-    return _Outcome(job.exposure.obs, tuple(read_list(job.positions)), recorded.results["masked"])
+    return _Outcome(job.exposure.obs, **recorded.results)
 
 
 def _positions(detections: Sequence[Detection]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -253,7 +348,7 @@ def _positions(detections: Sequence[Detection]) -> tuple[NDArray[np.float64], ND
 
 def _write(job: _Job, detection: Detection, stamp: NDArray[np.float32], header: Header) -> Row:
     obs = job.exposure.obs
-    folder = _FOLDERS[detection.is_real]
+    folder = _FOLDERS["real" if detection.is_real else "bogus"]
     name = f"{folder}/{detection.object}_{obs}_{detection.id}.fits"
     write_stamp(
         job.location / name,
@@ -287,6 +382,26 @@ def _cards(detection: Detection, obs: str, header: Header, size: int) -> list[tu
     ]
 
 
+def _check_lost(done: Sequence[_NightDone], location: Path) -> None:
+    lost = [str(item.night) for item in done if item.is_lost]
+    if lost:
+        raise DatabaseBusyError(
+            f"{len(lost)} of {len(done)} nights are lost: {', '.join(lost)}; what was cut of the "
+            f"others is kept in {location}: run again"
+        )
+
+
+def _check_selected(done: Sequence[_NightDone], plan: _Plan) -> None:
+    if not any(item.exposures for item in done):
+        asked = ", ".join(str(item.night) for item in done)
+        raise DatabaseError(
+            f"the database has no exposure of camera {plan.camera} in night {asked}"
+        )
+    for kind in KINDS[plan.kind]:
+        if not any(item.kinds[kind] for item in done):
+            raise DatabaseError(f"these nights of camera {plan.camera} have no {kind} detection")
+
+
 def _check_missing(outcomes: Sequence[_Outcome], max_missing: float) -> list[str]:
     """Name the exposures that gave nothing, and stop the run if they are too many."""
     problems = {item.obs: item.problem for item in outcomes if item.problem is not None}
@@ -301,34 +416,31 @@ def _check_missing(outcomes: Sequence[_Outcome], max_missing: float) -> list[str
 
 
 def _results(
-    nights: Sequence[int],
-    exposures: Sequence[Exposure],
-    outcomes: Sequence[_Outcome],
-    missing: Sequence[str],
+    done: Sequence[_NightDone], missing: Sequence[str], selection: Selection
 ) -> dict[str, Any]:
-    per_night = {
-        str(night): dict(_count(night, exposures, outcomes)) for night in sorted(set(nights))
-    }
     if missing:
-        log.warning("going on without %d of %d exposures", len(missing), len(outcomes))
-    return {"nights": per_night, "missing": list(missing), "labels": _LABEL_NOTE}
-
-
-def _count(night: int, exposures: Sequence[Exposure], outcomes: Sequence[_Outcome]) -> Counter[str]:
-    counts = Counter(exposures=sum(night_of(item.obs) == night for item in exposures))
-    for outcome in outcomes:
-        if night_of(outcome.obs) == night:
-            counts["masked"] += outcome.masked
-            counts.update(row.stamp.split("/")[0] for row in outcome.rows)
-    return counts
+        exposures = sum(len(item.outcomes) for item in done)
+        log.warning("going on without %d of %d exposures", len(missing), exposures)
+    return {
+        "nights": {str(item.night): item.counts for item in done},
+        "missing": list(missing),
+        "fetched": sum(item.fetched for item in done),
+        "labels": selection.description,
+    }
 
 
 def _write_lists(
-    location: Path, outcomes: Sequence[_Outcome], recipe: Recipe, results: dict[str, Any]
+    plan: _Plan, folders: Sequence[str], done: Sequence[_NightDone], recipe: Recipe
 ) -> None:
-    rows = [row for outcome in outcomes for row in outcome.rows]
-    complete = Recipe(recipe.stage, recipe.options, recipe.inputs, results)
-    for folder in ("bad", "good"):
-        chosen = [row for row in rows if row.stamp.startswith(f"{folder}/")]
-        write_list(location / f"{folder}.txt", chosen, complete)
-        log.info("%s: %d stamps", location / f"{folder}.txt", len(chosen))
+    for folder in sorted(folders):
+        path = plan.location / f"{folder}.txt"
+        write_list(path, _rows_of(plan, folder, done), recipe)
+        log.info("%s: %d stamps", path, sum(item.counts[folder] for item in done))
+
+
+def _rows_of(plan: _Plan, folder: str, done: Sequence[_NightDone]) -> Iterator[Row]:
+    """Give the rows of a list out of the lists of the exposures."""
+    for outcome in (item for night in done for item in night.outcomes):
+        if outcome.problem is None:
+            rows = read_list(plan.location / "exposures" / f"{outcome.obs}.txt")
+            yield from (row for row in rows if row.stamp.startswith(f"{folder}/"))

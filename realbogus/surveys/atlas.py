@@ -2,26 +2,32 @@
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from realbogus.cutting import take_thresholds
 from realbogus.database import Database
-from realbogus.database.atlas import bogus_detections, exposures, real_detections
+from realbogus.database import atlas as queries
 from realbogus.errors import ConfigError
 
 __all__ = [
+    "BOGUS_FROM",
     "CAMERAS",
+    "KINDS",
     "Detection",
     "Exposure",
     "LabelRules",
+    "Night",
+    "Selection",
     "image_name",
     "label_rules",
     "night_of",
     "require_camera",
-    "select_exposures",
+    "select_night",
 ]
 
 log = logging.getLogger(__name__)
@@ -34,6 +40,16 @@ CAMERAS: Mapping[str, str] = {
     "05r": "Teide",
 }
 
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "all": ("real", "bogus"),
+    "real": ("real",),
+    "bogus": ("bogus",),
+}
+"""The kinds of detections that each value of ``stampsToGenerate`` asks for."""
+
+_NAN = float("nan")
+_SHOWN = 5
+_LONGEST_SHOWN = 60
 _OBS = re.compile(r"\d{2}[a-z]\d{5}o\d{4}[A-Za-z]", re.ASCII)
 
 
@@ -61,9 +77,68 @@ class LabelRules:
         return {f"labels.{name}": value for name, value in asdict(self).items()}
 
 
+@dataclass(frozen=True)
+class Selection:
+    """The detections to choose.
+
+    Attributes
+    ----------
+    good_as_real : bool
+        The good list's stamped detections are real, instead of known asteroids.
+    bogus_from : str
+        One of `BOGUS_FROM`.
+    bogus_per_exposure : int
+        How many to draw of an exposure's unpromoted detections.
+    seed : int
+        Of the draw.
+    rules : LabelRules
+        The thresholds.
+    """
+
+    good_as_real: bool = False
+    bogus_from: str = "garbage"
+    bogus_per_exposure: int = 75
+    seed: int = 0
+    rules: LabelRules = field(default_factory=LabelRules)
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if self.bogus_from not in BOGUS_FROM:
+            raise ConfigError(
+                f"bogusFrom must be one of {', '.join(BOGUS_FROM)}; got {self.bogus_from!r}"
+            )
+        if self.bogus_per_exposure < 1:
+            raise ConfigError(f"bogusPerExposure must be at least 1; got {self.bogus_per_exposure}")
+        if self.seed < 0:
+            raise ConfigError(f"seed must not be negative; got {self.seed}")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What decides the choice, by the names that users give."""
+        draw = {"bogusPerExposure": self.bogus_per_exposure, "seed": self.seed}
+        return {
+            "goodAsReal": self.good_as_real,
+            "bogusFrom": self.bogus_from,
+            **(draw if self.bogus_from == "unpromoted" else {}),
+            **self.rules.options,
+        }
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """The rules in words, and whether labels come from an older classifier."""
+        return {
+            "real": _DESCRIPTIONS["good list" if self.good_as_real else "asteroid"],
+            "bogus": _DESCRIPTIONS[self.bogus_from],
+            "older classifier": self.bogus_from == "garbage",
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One labelled detection; ``x`` and ``y`` have pixel centres at half-integers."""
+    """One labelled detection; ``x`` and ``y`` have pixel centres at half-integers.
+
+    ``rule`` says why it was chosen.
+    """
 
     id: int
     object: int
@@ -74,6 +149,7 @@ class Detection:
     ra: float
     dec: float
     is_real: bool
+    rule: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,6 +158,14 @@ class Exposure:
 
     obs: str
     detections: tuple[Detection, ...]
+
+
+@dataclass(frozen=True)
+class Night:
+    """The exposures of a night, and the number of those left out for their names."""
+
+    exposures: tuple[Exposure, ...]
+    refused: int = 0
 
 
 def label_rules(labels: Mapping[str, float]) -> LabelRules:
@@ -117,33 +201,123 @@ def image_name(obs: str) -> PurePosixPath:
     return PurePosixPath(obs[:3], obs[3:8], f"{obs}.diff.fz")
 
 
-def select_exposures(
-    database: Database, *, camera: str, night: int, rules: LabelRules
-) -> Iterator[Exposure]:
-    """Give the exposures of a camera in a night with their labelled detections."""
-    for row in list(database.rows(exposures(camera, night))):
-        obs = str(row["obs"])
-        if not _OBS.fullmatch(obs):
-            log.warning(
-                "night %d: an exposure whose name is not one is left out: %.40r", night, obs
-            )
-            continue
-        yield Exposure(obs, tuple(_select(database, row["id"], rules)))
+def select_night(
+    database: Database, *, camera: str, night: int, selection: Selection, kind: str = "all"
+) -> Night:
+    """Read the exposures of a camera in a night with their labelled detections.
+
+    Parameters
+    ----------
+    database : Database
+        To ask.
+    camera : str
+        One of `CAMERAS`.
+    night : int
+        MJD.
+    selection : Selection
+        The detections to choose.
+    kind : str
+        One of `KINDS`.
+    """
+    rows = database.fetch(queries.exposures(camera, night), lambda row: (row.id, str(row.obs)))
+    known = [(number, obs) for number, obs in rows if _is_exposure(obs, camera, night)]
+    refused = [obs for _, obs in rows if not _is_exposure(obs, camera, night)]
+    if refused:
+        log.warning(
+            "night %d: %d exposures are left out for their names: %s",
+            night,
+            len(refused),
+            _some(refused),
+        )
+    chosen = [
+        Exposure(obs, _select(database, number, obs, selection, kind)) for number, obs in known
+    ]
+    return Night(tuple(chosen), len(refused))
 
 
-def _select(database: Database, exposure: int, rules: LabelRules) -> Iterator[Detection]:
-    thresholds = asdict(rules)
-    real = real_detections(exposure, pkn_above=thresholds.pop("pkn_above"))
-    for row in database.rows(real):
-        yield _detection(row, is_real=True)
-    for row in database.rows(bogus_detections(exposure, **thresholds)):
-        yield _detection(row, is_real=False)
+def _is_exposure(obs: str, camera: str, night: int) -> bool:
+    return obs.startswith(f"{camera}{night:05d}o") and _OBS.fullmatch(obs) is not None
 
 
-def _detection(row: Mapping[str, Any], *, is_real: bool) -> Detection:
-    numbers = {key: _number(row[key]) for key in ("x", "y", "mag", "dmag", "ra", "dec")}
-    return Detection(id=int(row["id"]), object=int(row["object"]), is_real=is_real, **numbers)
+def _some(names: list[str]) -> str:
+    shown = ", ".join(repr(name[:_LONGEST_SHOWN]) for name in names[:_SHOWN])
+    return shown + (" …" if len(names) > _SHOWN else "")
 
 
-def _number(value: object) -> float:
-    return float("nan") if value is None else float(str(value))
+def _select(
+    database: Database, exposure: int, obs: str, selection: Selection, kind: str
+) -> tuple[Detection, ...]:
+    chosen: list[Detection] = []
+    for name in KINDS[kind]:
+        chosen += _CHOICES[name](selection)(database, exposure, obs, selection)
+    return tuple(chosen)
+
+
+def _asteroids(
+    database: Database, exposure: int, obs: str, selection: Selection
+) -> list[Detection]:
+    query = queries.asteroid_detections(exposure, pkn_above=selection.rules.pkn_above)
+    return database.fetch(query, lambda row: _detection(row, "asteroid", is_real=True))
+
+
+def _good_list(
+    database: Database, exposure: int, obs: str, selection: Selection
+) -> list[Detection]:
+    query = queries.good_detections(exposure)
+    return database.fetch(query, lambda row: _detection(row, "good list", is_real=True))
+
+
+def _garbage(database: Database, exposure: int, obs: str, selection: Selection) -> list[Detection]:
+    query = queries.garbage_detections(
+        exposure,
+        realbogus_below=selection.rules.realbogus_below,
+        zooniverse_below=selection.rules.zooniverse_below,
+    )
+    return database.fetch(query, lambda row: _detection(row, _SCORES[bool(row.since)]))
+
+
+def _unpromoted(
+    database: Database, exposure: int, obs: str, selection: Selection
+) -> list[Detection]:
+    """Draw detections without replacement, and ask about the objects of few more than needed."""
+    ids = database.fetch(queries.unpromoted_candidates(exposure), lambda row: int(row.id))
+    rng = np.random.default_rng([selection.seed, *obs.encode()])
+    order = [ids[place] for place in rng.permutation(len(ids))]
+    chosen: list[Detection] = []
+    while order and len(chosen) < selection.bogus_per_exposure:
+        wanted = selection.bogus_per_exposure - len(chosen)
+        drawn, order = order[:wanted], order[wanted:]
+        query = queries.unpromoted_among(sorted(drawn))
+        chosen += database.fetch(query, lambda row: _detection(row, "unpromoted"))
+    return sorted(chosen, key=lambda detection: detection.id)
+
+
+def _detection(row: Any, rule: str, *, is_real: bool = False) -> Detection:
+    x, y, mag, dmag, ra, dec = map(_number, (row.x, row.y, row.mag, row.dmag, row.ra, row.dec))
+    return Detection(int(row.id), int(row.object), x, y, mag, dmag, ra, dec, is_real, rule)
+
+
+def _number(value: float | None) -> float:
+    return _NAN if value is None else float(value)
+
+
+_Choice = Callable[[Database, int, str, Selection], list[Detection]]
+
+BOGUS_FROM: Mapping[str, _Choice] = {"garbage": _garbage, "unpromoted": _unpromoted}
+"""Where bogus detections come from: the values of ``bogusFrom``."""
+
+_CHOICES: Mapping[str, Callable[[Selection], _Choice]] = {
+    "real": lambda selection: _good_list if selection.good_as_real else _asteroids,
+    "bogus": lambda selection: BOGUS_FROM[selection.bogus_from],
+}
+_SCORES = {False: "garbage by realbogus_factor", True: "garbage by zooniverse_score"}
+_DESCRIPTIONS = {
+    "asteroid": "known asteroids by position",
+    "good list": "the eyeballed good list",
+    "garbage": (
+        "garbage list with a low score, so these labels come in part from an older classifier"
+    ),
+    "unpromoted": (
+        "drawn at random from what was never promoted, so some are real sources that nobody chose"
+    ),
+}

@@ -199,7 +199,7 @@ def select_real(database: Database, selection: Selection) -> list[Source]:
         If movers are asked for and there is none.
     """
     flagged = queries.flagged_objects(selection.good_list, flagged_after=selection.flag_date)
-    chosen = list(_sources(database, flagged))
+    chosen = _sources(database, flagged)
     if selection.mover_list is not None:
         movers = list(_known_movers(database, selection.mover_list, selection.rules))
         chosen += _require(movers, f"moverlist: list {selection.mover_list} has no known mover")
@@ -220,9 +220,9 @@ def select_bogus(database: Database, selection: Selection) -> list[Source]:
         score_from=selection.rules.bad_rb_lower,
         score_below=selection.rules.bad_rb_upper,
     )
-    chosen = list(_sources(database, low_scored))
+    chosen = _sources(database, low_scored)
     if selection.bad_augment is not None:
-        group = list(_sources(database, queries.grouped_objects(selection.bad_augment)))
+        group = _sources(database, queries.grouped_objects(selection.bad_augment))
         chosen += _require(group, f"badaugment: group {selection.bad_augment} has no object")
     return _unique(chosen)
 
@@ -231,7 +231,7 @@ def select_stamps(database: Database, sources: Sequence[Source], camera: str) ->
     """Give the stamps of some objects, by object and name, each once."""
     for batch in _batches(sources):
         query = queries.stamps_of([source.id for source in batch], filter_ending=CAMERAS[camera])
-        names = {str(row["image_filename"]) for row in database.rows(query)}
+        names = set(database.fetch(query, lambda row: str(row.image_filename)))
         owners = {str(source.id): source for source in batch}
         found = (
             Stamp(owners[owner], name)
@@ -250,7 +250,7 @@ def _require(found: list[Source], problem: str) -> list[Source]:
 def _known_movers(database: Database, list_id: int, rules: LabelRules) -> Iterator[Source]:
     """Give the movers of a list near which a search found a known one."""
     query = queries.mover_objects(list_id, score_above=rules.mover_rb_above)
-    for batch in _batches(list(_sources(database, query))):
+    for batch in _batches(_sources(database, query)):
         near = _objects_near_known(database, batch, within=rules.mover_within)
         yield from (source for source in batch if source.id in near)
 
@@ -259,15 +259,14 @@ def _objects_near_known(
     database: Database, sources: Iterable[Source], *, within: float
 ) -> set[int]:
     query = queries.comments_of([source.id for source in sources])
-    separations = (
-        (int(row["object"]), mover_separation(str(row["comment"]))) for row in database.rows(query)
+    separations = database.fetch(
+        query, lambda row: (int(row.object), mover_separation(str(row.comment)))
     )
     return {name for name, apart in separations if apart is not None and apart <= within}
 
 
-def _sources(database: Database, query: Any) -> Iterator[Source]:
-    for row in database.rows(query):
-        yield Source(int(row["id"]), float(row["ra"]), float(row["dec"]))
+def _sources(database: Database, query: Any) -> list[Source]:
+    return database.fetch(query, lambda row: Source(int(row.id), float(row.ra), float(row.dec)))
 
 
 def _unique(sources: Iterable[Source]) -> list[Source]:

@@ -327,7 +327,7 @@ def truth_of(folder, *, label, filter_ending):
     """Name the stamps of a camera that have a label in truth."""
     with Database.open(f"sqlite:///{folder / 'survey.db'}") as database:
         query = text("SELECT image_filename, filter FROM tcs_postage_stamp_images")
-        filters = {row["image_filename"]: row["filter"] for row in database.rows(query)}
+        filters = {row.image_filename: row.filter for row in database.rows(query)}
     with (folder / "truth.csv").open() as stream:
         return sorted(
             row["exposure"]

@@ -1,0 +1,157 @@
+"""A private MariaDB server: its own data folder, socket and port, and nobody else's."""
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+
+import pymysql
+import pytest
+
+ADVICE = "no MariaDB server: ask an administrator to run  apt-get install mariadb-server"
+PASSWORD = "Tr0ub4dor&3"
+"""Of every account that tests make; nothing that is written or said may contain it."""
+
+_OPTIONS = (
+    "--bind-address=127.0.0.1",
+    "--skip-log-bin",
+    "--performance-schema=OFF",
+    "--innodb-buffer-pool-size=256M",
+    "--innodb-log-file-size=64M",
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-doublewrite=0",
+    "--innodb-lock-wait-timeout=2",
+    "--key-buffer-size=8M",
+    "--max-connections=30",
+)
+_SECONDS = 60
+
+
+@cache
+def program(*names):
+    """Find a program of the server, which many systems keep where only root looks."""
+    places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+    return next((found for name in names if (found := shutil.which(name, path=places))), None)
+
+
+def require_server():
+    """Skip the test without a server; where continuous integration runs, fail."""
+    if program("mariadbd", "mysqld") and program("mariadb-install-db", "mysql_install_db"):
+        return
+    if os.environ.get("CI"):
+        pytest.fail(ADVICE)
+    pytest.skip(ADVICE)
+
+
+class Server:
+    """A server that a test may fill, stop, kill and start again."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="psat-mariadb-"))
+        self.data = self.folder / "data"
+        self.socket = self.folder / "socket"
+        self.port = free_port()
+        self._user = "mysql" if os.geteuid() == 0 else getpass.getuser()
+        self._process = None
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, self._user)
+        self._install()
+
+    def _install(self):
+        command = [
+            program("mariadb-install-db", "mysql_install_db"),
+            "--no-defaults",
+            f"--datadir={self.data}",
+            f"--user={self._user}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start(self):
+        """Start the server, and wait until it answers."""
+        command = [
+            program("mariadbd", "mysqld"),
+            "--no-defaults",
+            f"--datadir={self.data}",
+            f"--user={self._user}",
+            f"--socket={self.socket}",
+            f"--port={self.port}",
+            f"--pid-file={self.folder / 'pid'}",
+            f"--log-error={self.folder / 'log'}",
+            *_OPTIONS,
+        ]
+        self._process = subprocess.Popen(command, cwd=self.folder)
+        deadline = time.monotonic() + _SECONDS
+        while not self._answers():
+            assert self._process.poll() is None, (self.folder / "log").read_text()
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.05)
+        return self
+
+    def _answers(self):
+        try:
+            self.run("SELECT 1")
+        except pymysql.err.OperationalError:
+            return False
+        return True
+
+    def kill(self):
+        """End the server as a power cut does."""
+        self._process.kill()
+        self._process.wait()
+
+    def remove(self):
+        """Stop the server and remove its folder."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=_SECONDS)
+        shutil.rmtree(self.folder)
+
+    def connect(self, database=None):
+        """Open a connection of the server's owner."""
+        return closing(
+            pymysql.connect(
+                unix_socket=str(self.socket), user="root", database=database, autocommit=True
+            )
+        )
+
+    def run(self, *statements, database=None):
+        """Run statements as the server's owner; give the rows of the last."""
+        with self.connect(database) as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return cursor.fetchall()
+
+    def make_database(self, name):
+        """Make an empty database; give the URL by which its owner fills it."""
+        self.run(f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
+        return f"mysql+pymysql://root@127.0.0.1:{self.port}/{name}"
+
+    def make_reader(self, name, database, *, rights="SELECT", user="reader"):
+        """Make an account with some rights on a database; give the block that names it."""
+        self.run(
+            f"CREATE OR REPLACE USER '{user}'@'%' IDENTIFIED BY '{PASSWORD}'",
+            f"GRANT {rights} ON {database}.* TO '{user}'@'%'",
+        )
+        return {
+            "username": user,
+            "password": PASSWORD,
+            "hostname": "127.0.0.1",
+            "port": self.port,
+            "database": database,
+        }
+
+
+def free_port():
+    """Find a port that nobody listens to."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
