@@ -19,6 +19,15 @@ def require_program(name):
         (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
 
 
+@contextlib.contextmanager
+def no_proxy():
+    """Reach this machine itself, whatever the environment says of proxies."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("no_proxy", "127.0.0.1")
+        patch.delenv("RSYNC_PROXY", raising=False)
+        yield
+
+
 class Site(SimpleHTTPRequestHandler):
     """Serve a folder, but treat the first requests as ``server.troubles`` says."""
 
@@ -130,7 +139,8 @@ def web_server(folder):
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
-        yield server
+        with no_proxy():
+            yield server
     finally:
         server.released.set()
         server.shutdown()
@@ -160,7 +170,8 @@ def rsync_server(folder, scratch):
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as daemon:
         try:
             _wait_for(port)
-            yield f"rsync://127.0.0.1:{port}/diff"
+            with no_proxy():
+                yield f"rsync://127.0.0.1:{port}/diff"
         finally:
             daemon.terminate()
             daemon.wait(10)

@@ -243,7 +243,8 @@ def test_a_damaged_file_from_a_daemon_is_refused(daemon, there, root):
 def test_no_server_is_one_reason(root, scheme):
     if scheme == "rsync":
         places.require_program("rsync")
-    fetched = fetch(f"{scheme}://127.0.0.1:{places.free_port()}/diff", root, NAMES[:1])
+    with places.no_proxy():
+        fetched = fetch(f"{scheme}://127.0.0.1:{places.free_port()}/diff", root, NAMES[:1])
     assert_failed(fetched, root, r"Connection refused.*\(tries: 2\)")
     assert "\n" not in fetched.problems[NAMES[0]]
 
