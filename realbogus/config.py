@@ -5,6 +5,8 @@ Blocks that belong to other tools are ignored.
 
 import os
 from collections.abc import Mapping
+from configparser import Error as OptionFileError
+from configparser import RawConfigParser
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,10 @@ SURVEYS = ("atlas", "ps1")
 
 @dataclass(frozen=True)
 class DatabaseSettings:
-    """How to reach the survey's database: either a URL, or a server and an account."""
+    """How to reach the survey's database: either a URL, or a server and an account.
+
+    A lock is waited for during ``timeout`` seconds, and a silent server ten times as long.
+    """
 
     url: str | None = field(default=None, repr=False)
     username: str | None = None
@@ -162,22 +167,67 @@ def _database(block: _Block) -> DatabaseSettings:
     url = block.get("url", str)
     if url is not None:
         return DatabaseSettings(url=_absolute_sqlite(url, block))
+    block = _with_option_file(block)
+    unix_socket = block.get("unix_socket", str)
     return DatabaseSettings(
         username=block.require("username", str),
-        password=_password(block),
-        hostname=block.require("hostname", str),
+        password=_password(block, is_needed=unix_socket is None),
+        hostname="localhost" if unix_socket else block.require("hostname", str),
         database=block.require("database", str),
-        port=_port(block),
-        unix_socket=block.get("unix_socket", str),
+        port=_within(block, "port", 1, 65535),
+        unix_socket=unix_socket,
         ssl_ca=block.get("ssl_ca", str),
+        timeout=_within(block, "timeout", 1, 86400) or DatabaseSettings.timeout,
     )
 
 
-def _port(block: _Block) -> int | None:
-    port: int | None = block.get("port", int)
-    if port is not None and not 1 <= port <= 65535:
-        raise ConfigError(f"{block.key('port')} must be from 1 to 65535; got {port}")
-    return port
+def _within(block: _Block, key: str, least: int, most: int) -> int | None:
+    number: int | None = block.get(key, int)
+    if number is not None and not least <= number <= most:
+        raise ConfigError(f"{block.key(key)} must be from {least} to {most}; got {number}")
+    return number
+
+
+_OPTIONS = {
+    "user": "username",
+    "password": "password",
+    "host": "hostname",
+    "port": "port",
+    "socket": "unix_socket",
+    "database": "database",
+    "ssl-ca": "ssl_ca",
+}
+"""The options of a client's option file, and the keys that they stand for."""
+
+
+def _with_option_file(block: _Block) -> _Block:
+    """Fill in what an option file such as ``~/.my.cnf`` says in its ``[client]`` group."""
+    name = block.get("option_file", str)
+    if name is None:
+        return block
+    path = block.path.parent / Path(name).expanduser()
+    require_readable_file(path, name=block.key("option_file"))
+    found = _read_client_options(path)
+    if not (found.get("port") or "0").isdecimal():
+        raise ConfigError(f"{block.key('option_file')}: port must be a whole number")
+    said: dict[str, Any] = {_OPTIONS[key]: found[key] for key in _OPTIONS if found.get(key)}
+    if "port" in said:
+        said["port"] = int(said["port"])
+    given = {key: value for key, value in block.content.items() if value is not None}
+    return _Block(block.path, block.name, {**said, **given})
+
+
+def _read_client_options(path: Path) -> Mapping[str, str]:
+    parser = RawConfigParser(
+        allow_no_value=True, strict=False, comment_prefixes=("#", ";", "!"), delimiters=("=",)
+    )
+    try:
+        parser.read_string(path.read_text(encoding="utf-8"))
+    except (OptionFileError, UnicodeDecodeError):
+        # The parser's own words would show the line, which may hold the password.
+        raise ConfigError(f"{path}: not an option file of MySQL or MariaDB") from None
+    client = parser["client"] if parser.has_section("client") else {}
+    return {key.replace("_", "-"): (value or "").strip("'\"") for key, value in client.items()}
 
 
 def _absolute_sqlite(url: str, block: _Block) -> str:
@@ -189,13 +239,15 @@ def _absolute_sqlite(url: str, block: _Block) -> str:
     raise ConfigError(f"{block.key('url')} must begin with 'sqlite:///' or 'mysql+pymysql://'")
 
 
-def _password(block: _Block) -> str:
+def _password(block: _Block, *, is_needed: bool) -> str | None:
     variable = block.get("password_env", str)
     if variable is None:
         password = block.content.get("password")
-        if password is None:
-            raise ConfigError(f"{block.key('password')} is missing (or give password_env)")
-        return str(password)
+        if password is None and is_needed:
+            raise ConfigError(
+                f"{block.key('password')} is missing (or give password_env or option_file)"
+            )
+        return None if password is None else str(password)
     if variable not in os.environ:
         raise ConfigError(f"{block.key('password_env')}: the variable {variable} is not set")
     return os.environ[variable]

@@ -160,3 +160,72 @@ def test_a_written_configuration_is_read_back_and_is_for_its_owner_only(tmp_path
     write_config(path, {**LOCAL, "survey": "ps1"})
     assert load_config(path).survey == "ps1"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"port": 0}, "port must be from 1 to 65535; got 0"),
+        ({"port": "3306"}, "port must be a whole number; got str"),
+        ({"timeout": 0}, "timeout must be from 1 to 86400; got 0"),
+        ({"timeout": 1.5}, "timeout must be a whole number; got float"),
+        ({"unix_socket": 1}, "unix_socket must be text; got int"),
+        ({"ssl_ca": ["x"]}, "ssl_ca must be text; got a list"),
+        ({"option_file": True}, "option_file must be text; got bool"),
+        ({"option_file": "none.cnf"}, "option_file: "),
+    ],
+)
+def test_a_bad_way_to_the_server_is_named(tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=re.escape(f"databases.local.{message}")) as caught:
+        load_config(write(tmp_path, databases={"local": {**SERVER, **changes}}))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_account_can_come_from_an_option_file(tmp_path):
+    (tmp_path / "my.cnf").write_text(
+        "[mysqld]\nport = 1\n"
+        "[client]\nuser=reader\npassword = 'sword#fish = 1'\nhost=db2\nport=3307\n"
+        "ssl-ca=/etc/ca.pem\nquick\n# a comment\n!includedir /etc/mysql\n"
+    )
+    local = {"option_file": "my.cnf", "database": "atlas4"}
+    found = load_config(write(tmp_path, databases={"local": local})).database
+    assert (found.username, found.password) == ("reader", "sword#fish = 1")
+    assert (found.hostname, found.port, found.ssl_ca) == ("db2", 3307, "/etc/ca.pem")
+
+
+def test_the_configuration_overrules_the_option_file(tmp_path):
+    (tmp_path / "my.cnf").write_text("[client]\nuser=other\npassword=x\nport=3307\n")
+    local = {**SERVER, "option_file": "my.cnf", "port": 3308}
+    found = load_config(write(tmp_path, databases={"local": local})).database
+    assert (found.username, found.password, found.port) == ("reader", "hunter2", 3308)
+
+
+def test_an_option_file_is_found_from_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".my.cnf").write_text("[client]\npassword=swordfish\n")
+    local = {**SERVER, "password": None, "option_file": "~/.my.cnf"}
+    found = load_config(write(tmp_path, databases={"local": local})).database
+    assert found.password == "swordfish"
+
+
+@pytest.mark.parametrize(
+    "content", ["swordfish", "[client\npassword=swordfish", "[client]\n =swordfish"]
+)
+def test_a_damaged_option_file_is_named_without_its_words(tmp_path, content):
+    (tmp_path / "my.cnf").write_text(content)
+    local = {"option_file": "my.cnf", "database": "atlas4"}
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, databases={"local": local}))
+    assert "swordfish" not in str(caught.value)
+
+
+def test_a_port_of_an_option_file_that_is_no_number_is_named(tmp_path):
+    (tmp_path / "my.cnf").write_text("[client]\nport=swordfish\n")
+    with pytest.raises(ConfigError, match=r"option_file: port must be a whole number$"):
+        load_config(write(tmp_path, databases={"local": {**SERVER, "option_file": "my.cnf"}}))
+
+
+def test_a_socket_needs_neither_host_nor_password(tmp_path):
+    local = {"username": "reader", "database": "atlas4", "unix_socket": "/run/mysqld.sock"}
+    found = load_config(write(tmp_path, databases={"local": local})).database
+    assert (found.unix_socket, found.password) == ("/run/mysqld.sock", None)
