@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO := demo
 NIGHTS := 58310-58312
 # What only the tests need: program=package
-TEST_TOOLS := rsync=rsync
+TEST_TOOLS := rsync=rsync mariadbd=mariadb-server
 
 .PHONY: help demo test check format test-slow images clean
 .DELETE_ON_ERROR:
