@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, settings
 from realbogus.simulation import simulate
 from realbogus.stages.build import build_dataset
 from realbogus.stages.cut_atlas import cut_atlas
+from tests.mariadb import Server, require_server
 
 NIGHTS = (58310, 58311)
 
@@ -62,3 +63,14 @@ def trained(dataset, tmp_path_factory):
         dataset, classifier=folder / "model.h5", output_csv=folder / "scores.csv", epochs=2
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def mariadb():
+    """Start a private MariaDB server for the whole run."""
+    require_server()
+    server = Server()
+    try:
+        yield server.start()
+    finally:
+        server.remove()

@@ -1,0 +1,189 @@
+"""Both surveys on a real MariaDB server: what is chosen, by which account, and how fast."""
+
+import csv
+from datetime import date
+
+import numpy as np
+import pytest
+import yaml
+from sqlalchemy import text
+
+from realbogus.config import load_config, write_config
+from realbogus.database import Database
+from realbogus.database import atlas as atlas_queries
+from realbogus.errors import DatabaseError
+from realbogus.lists import read_list
+from realbogus.simulation import simulate
+from realbogus.stages.cut_ps1 import cut_ps1
+from realbogus.surveys.atlas import Selection, night_of, select_night
+
+NIGHTS = (60900, 60901)
+CAMERAS = ("02a", "03a", "05r")
+
+
+def read_truth(config):
+    with (config.parent / "truth.csv").open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def use_account(config, local):
+    """Let a configuration name an account instead of a URL."""
+    write_config(config, {**yaml.safe_load(config.read_text()), "databases": {"local": local}})
+    return config
+
+
+@pytest.fixture(scope="session")
+def atlas(mariadb, tmp_path_factory):
+    """Simulate three cameras of ATLAS; give the configuration of an account that only reads."""
+    config = simulate(
+        tmp_path_factory.mktemp("mariadb") / "atlas",
+        cameras=CAMERAS,
+        nights=NIGHTS,
+        exposures=2,
+        size=256,
+        asteroids=8,
+        garbage=60,
+        detections=60,
+        database=mariadb.make_database("atlas"),
+    )
+    return use_account(config, mariadb.make_reader("atlas", user="atlas_reader"))
+
+
+@pytest.fixture(scope="session")
+def ps1(mariadb, tmp_path_factory):
+    """Simulate Pan-STARRS; give the configuration of an account that only reads."""
+    config = simulate(
+        tmp_path_factory.mktemp("mariadb") / "ps1",
+        survey="ps1",
+        exposures=1,
+        asteroids=9,
+        garbage=10,
+        seed=3,
+        database=mariadb.make_database("ps1"),
+    )
+    return use_account(config, mariadb.make_reader("ps1", user="ps1_reader"))
+
+
+def select(config, *, camera="02a", nights=NIGHTS, **options):
+    with Database.connect(load_config(config).database) as database:
+        return [
+            exposure
+            for night in nights
+            for exposure in select_night(
+                database, camera=camera, night=night, selection=Selection(**options)
+            ).exposures
+        ]
+
+
+def chosen(exposures, *, is_real):
+    return {
+        (str(item.id), str(item.object), exposure.obs, item.x, item.y)
+        for exposure in exposures
+        for item in exposure.detections
+        if item.is_real is is_real
+    }
+
+
+def expected(config, label, camera="02a"):
+    return {
+        (row["detection"], row["object"], row["exposure"], float(row["x"]), float(row["y"]))
+        for row in read_truth(config)
+        if row["label"] == label and row["exposure"].startswith(camera)
+    }
+
+
+@pytest.mark.parametrize("camera", CAMERAS)
+def test_the_positions_chosen_are_exactly_those_of_the_truth(atlas, camera):
+    exposures = select(atlas, camera=camera)
+    for label, is_real in (("1", True), ("0", False)):
+        assert expected(atlas, label, camera)
+        assert chosen(exposures, is_real=is_real) == expected(atlas, label, camera)
+
+
+def test_a_night_is_that_of_the_name_and_not_of_the_mjd(mariadb, atlas):
+    rows = mariadb.run(
+        "SELECT obs, mjd FROM atlas_metadataddc WHERE obs LIKE '03a%'", database="atlas"
+    )
+    assert any(int(mjd) != night_of(obs) for obs, mjd in rows)
+    for night in NIGHTS:
+        names = {exposure.obs for exposure in select(atlas, camera="03a", nights=(night,))}
+        assert names == {obs for obs, _ in rows if night_of(obs) == night}
+
+
+def test_the_good_list_is_the_stamped_part_of_the_truth(mariadb, atlas):
+    stamped = {
+        str(row[0])
+        for row in mariadb.run(
+            "SELECT id FROM atlas_detectionsddc WHERE image_group_id IS NOT NULL AND det = 0 AND "
+            "mag > 0",
+            database="atlas",
+        )
+    }
+    good = {row["detection"] for row in read_truth(atlas) if row["role"] == "good"}
+    ids = {
+        str(item.id)
+        for camera in CAMERAS
+        for exposure in select(atlas, camera=camera, good_as_real=True)
+        for item in exposure.detections
+        if item.is_real
+    }
+    assert ids == stamped & good != set()
+
+
+def test_unpromoted_are_drawn_from_what_is_on_no_list(mariadb, atlas):
+    exposures = select(atlas, bogus_from="unpromoted", bogus_per_exposure=5)
+    drawn = [item for exposure in exposures for item in exposure.detections if not item.is_real]
+    assert [len([i for i in e.detections if not i.is_real]) for e in exposures] == [5] * 4
+    numbers = ",".join(str(item.object) for item in drawn)
+    lists = mariadb.run(
+        f"SELECT detection_list_id FROM atlas_diff_objects WHERE id IN ({numbers})",
+        database="atlas",
+    )
+    assert set(lists) == {(None,)}
+    assert select(atlas, bogus_from="unpromoted", bogus_per_exposure=5) == exposures
+
+
+@pytest.mark.parametrize("camera", ["gpc1", "gpc2"])
+def test_pan_starrs_stamps_are_exactly_those_of_the_truth(mariadb, ps1, tmp_path, camera):
+    ending = {"gpc1": "00000", "gpc2": "00002"}[camera]
+    of_camera = {
+        name
+        for (name,) in mariadb.run(
+            f"SELECT image_filename FROM tcs_postage_stamp_images WHERE filter LIKE '%{ending}'",
+            database="ps1",
+        )
+    }
+    cut_ps1(ps1, location=tmp_path, camera=camera, mover_list=5)
+    for name, label in (("good", "1"), ("bad", "0")):
+        truth = {row["exposure"] for row in read_truth(ps1) if row["label"] == label}
+        listed = {row.obs for row in read_list(tmp_path / f"{name}.txt")}
+        assert listed == truth & of_camera != set()
+
+
+def test_a_float_column_keeps_the_pixel_that_the_text_of_the_server_would_round(mariadb):
+    url = mariadb.make_database("floats")
+    with Database.open(url) as database:
+        database.create_tables("atlas")
+    mariadb.run(
+        "INSERT INTO atlas_detectionsddc (id, atlas_metadata_id, atlas_object_id, det_id, x, y,"
+        " mag, det, pkn, date_inserted)"
+        " VALUES (1, 1, 1, 1, 10535.96, 9999.99, 18.5, 0, 999, now())",
+        database="floats",
+    )
+    assert mariadb.run("SELECT x FROM atlas_detectionsddc", database="floats") == ((10536.0,),)
+    with Database.open(url) as database:
+        (row,) = database.rows(atlas_queries.asteroid_detections(1, pkn_above=900))
+    assert (row.x, row.y) == (float(np.float32(10535.96)), float(np.float32(9999.99)))
+    assert int(row.x) == 10535
+
+
+def test_an_account_that_only_reads_is_enough_and_can_do_no_more(mariadb, atlas):
+    grants = mariadb.run("SHOW GRANTS FOR atlas_reader")
+    assert "GRANT SELECT ON" in grants[1][0]
+    settings = load_config(atlas).database
+    with Database.connect(settings) as database:
+        with pytest.raises(DatabaseError, match="INSERT command denied"):
+            database.insert("tcs_detection_lists", [{"id": 99, "name": "x"}])
+        with pytest.raises(DatabaseError, match="CREATE command denied"):
+            list(database.rows(text("CREATE TABLE x (y int)")))
+        assert list(database.rows(atlas_queries.exposures("02a", NIGHTS[0])))
