@@ -1,15 +1,26 @@
 """Files that are whole or absent."""
 
+import errno
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from realbogus.errors import ConfigError, FormatError
+from realbogus.errors import ConfigError, FormatError, RealBogusError
 
-__all__ = ["atomic_path", "read_lines", "require_readable_file", "require_writable_folder"]
+__all__ = [
+    "atomic_path",
+    "errors_name",
+    "read_lines",
+    "require_readable_file",
+    "require_writable_folder",
+]
+
+# HDF5 hides the number of an error of the operating system in its text, even of a RuntimeError.
+_HIDDEN_NUMBER = re.compile(r"\berrno = (\d{1,3})\b")
 
 
 @contextmanager
@@ -30,15 +41,36 @@ def atomic_path(target: Path) -> Iterator[Path]:
     ------
     ConfigError
         If the folder can't be made or written to.
+    OSError
+        If the disk is full, or fails; it names ``target``.
     """
     require_writable_folder(target.parent)
     part = target.with_name(f".{target.stem}.{secrets.token_hex(4)}{target.suffix}")
     try:
-        yield part
-        _flush_to_disk(part)
-        part.replace(target)
+        with errors_name(target):
+            yield part
+            _flush_to_disk(part)
+            part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def errors_name(target: Path) -> Iterator[None]:
+    """Let the operating system's errors in the block name the file that was being written.
+
+    The errors of this project pass unchanged.
+    """
+    try:
+        yield
+    except RealBogusError:
+        raise
+    except (OSError, RuntimeError) as error:
+        hidden = _HIDDEN_NUMBER.search(str(error))
+        if hidden is None and not isinstance(error, OSError):
+            raise
+        number = int(hidden[1]) if hidden else getattr(error, "errno", None) or errno.EIO
+        raise OSError(number, os.strerror(number), str(target)) from error
 
 
 def require_writable_folder(folder: Path) -> None:

@@ -30,7 +30,7 @@ def open_hdf5(
     mode : str
         As h5py knows it.
     error : type
-        What to raise.
+        What to raise. When the disk fails while writing, OSError is.
     """
     if mode == "r" and not path.exists():
         raise error(f"{path}: no such file")
@@ -40,6 +40,8 @@ def open_hdf5(
     except RealBogusError:
         raise
     except _DAMAGE as cause:
+        if mode != "r" and isinstance(cause, OSError):
+            raise
         problem = "not a readable HDF5 file" if mode == "r" else "can't write this HDF5 file"
         reason = (str(cause).splitlines() or [type(cause).__name__])[0][:120]
         raise error(f"{path}: {problem} ({reason})") from cause

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.errors import StampError
+from realbogus.files import errors_name
 from realbogus.fitsfiles import Header, encode_cards, encode_image, header_value, read_fits
 
 __all__ = ["crop", "read_stamp", "sky_cards", "write_stamp"]
@@ -106,8 +107,9 @@ def write_stamp(
     """
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        part.write_bytes(encode_image(pixels, shared + encode_cards(cards)))
-        part.replace(path)
+        with errors_name(path):
+            part.write_bytes(encode_image(pixels, shared + encode_cards(cards)))
+            part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 

@@ -1,0 +1,58 @@
+"""A full disk, as a limit on the size of files makes one for any user: one line, nothing left."""
+
+import pytest
+
+from tests.helpers import ROOT, run_python
+
+LIMITED = """
+import resource, signal, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+sys.path.insert(0, {root!r})
+import {script}
+sys.exit({script}.main({words!r}))
+"""
+
+
+def run_limited(script, words, *, limit, cwd):
+    code = LIMITED.format(limit=limit, root=str(ROOT), script=script, words=list(map(str, words)))
+    return run_python("-c", code, cwd=cwd)
+
+
+def left(folder):
+    return {path.name for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def commands(survey, training, dataset, trained):
+    good, bad = training / "good.txt", training / "bad.txt"
+    return {
+        "out/good/": (
+            "getATLASTrainingSetCutouts",
+            [survey, "58310", "--stampLocation=out", "--stampThreads=1"],
+            4000,
+        ),
+        "dataset.h5": ("buildMLDataset", ["-p", good, "-n", bad, "-o", "dataset.h5"], 50_000),
+        "model.h5": (
+            "kerasTensorflowClassifier",
+            [dataset, "--classifierfile=model.h5", "--outputcsv=scores.csv", "--epochs=1"],
+            300_000,
+        ),
+        "plots.png": (
+            "plotResults",
+            [trained / "scores.csv", "--outputFile=plots.png"],
+            1000,
+        ),
+    }
+
+
+@pytest.mark.parametrize("target", ["out/good/", "dataset.h5", "model.h5", "plots.png"])
+def test_full_disk_is_one_line_that_names_the_file(commands, tmp_path, target):
+    script, words, limit = commands[target]
+    done = run_limited(script, words, limit=limit, cwd=tmp_path)
+    errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+    assert done.returncode == 1, done.stderr
+    assert len(errors) == 1, done.stderr
+    assert f"ERROR: {target}" in errors[0]
+    assert "Traceback" not in done.stderr
+    assert not left(tmp_path)
