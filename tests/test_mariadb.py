@@ -1,7 +1,6 @@
 """Both surveys on a real MariaDB server: what is chosen, by which account, and how fast."""
 
 import csv
-from datetime import date
 
 import numpy as np
 import pytest

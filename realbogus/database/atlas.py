@@ -1,13 +1,23 @@
 """Queries of the ATLAS database.
 
 ``x`` and ``y`` are FLOAT columns: MySQL's text protocol would round them to six digits, another
-pixel, so they are read as DOUBLE.
+pixel. They are read as sums with a DOUBLE, which every server gives in full; not all can cast.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Double, Select, and_, cast, or_, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Double,
+    Select,
+    and_,
+    literal_column,
+    or_,
+    select,
+    type_coerce,
+)
 
 from realbogus.database.floats import below
 from realbogus.database.schema import SCHEMAS
@@ -125,13 +135,14 @@ def _detection_columns() -> Select[tuple[object, ...]]:
     return select(
         _detections.id,
         _detections.atlas_object_id.label("object"),
-        cast(_detections.x, Double).label("x"),
-        cast(_detections.y, Double).label("y"),
-        cast(_detections.mag, Double).label("mag"),
-        cast(_detections.dmag, Double).label("dmag"),
+        *(_in_full(_detections[name]).label(name) for name in ("x", "y", "mag", "dmag")),
         _detections.ra,
         _detections.dec,
     ).order_by(_detections.id)
+
+
+def _in_full(column: Column[float]) -> ColumnElement[float]:
+    return type_coerce(column, Double) + literal_column("0e0", Double)
 
 
 def _positive(exposure: int) -> tuple[ColumnElement[bool], ...]:
