@@ -26,10 +26,12 @@ from numpy.typing import NDArray
 
 from realbogus.cli import ArgumentParser, run
 from realbogus.errors import DatasetError, RealBogusError
+from realbogus.files import atomic_path
 from realbogus.hdf5 import open_hdf5
 from realbogus.lists import Row, read_list, write_list
 from realbogus.metrics import area_under, bootstrap, rates
 from realbogus.normalisation import normalise
+from realbogus.plots import draw_stamps
 from realbogus.provenance import read_recipe
 from realbogus.recipes import Recipe
 from realbogus.scores import Scores, read_scores, write_scores
@@ -37,6 +39,7 @@ from realbogus.stamps import crop, read_stamp, write_stamp
 
 _PIPELINE = Path(__file__).parent.parent / "atlasClassificationPipeline.py"
 _FOLDERS = {1: "good", 0: "bad"}
+_ACROSS, _SHOWN = 16, 32
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("stamps", type=Path, help="labelled stamps (.h5)")
     parser.add_argument("--train-on", type=Path, help="a data set to train on instead")
     parser.add_argument("--seeds", type=int, default=5, help="trainings (%(default)s)")
+    parser.add_argument("--picture", type=Path, help="draw some of the stamps (.png), no training")
     parser.add_argument("--folder", type=Path, help="where to work (a temporary folder)")
     options = parser.parse_args(argv)
     return run(lambda: _benchmark(options), verbose=options.verbose)
 
 
 def _benchmark(options: argparse.Namespace) -> None:
+    if options.picture is not None:
+        _draw(_read(options.stamps), options.picture)
+        return
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         stamps = _read(options.stamps)
@@ -88,6 +95,24 @@ def _read(path: Path) -> _Stamps:
             file["object"].asstr()[:].astype(str)[known],
             *(file[name][:][known].astype(np.float64) for name in ("mag", "ra", "dec")),
         )
+
+
+def _draw(stamps: _Stamps, output: Path) -> None:
+    """Draw real and bogus stamps, bright to faint, as the simulated ones are drawn."""
+    lines = {}
+    for label, name, count in ((1, "real", 4), (0, "bogus", 4)):
+        chosen = np.flatnonzero(stamps.labels == label)
+        order = chosen[np.argsort(stamps.mag[chosen])]
+        places = order[np.linspace(0, len(order) - 1, count * _ACROSS).astype(int)]
+        for line in range(count):
+            some = places[line * _ACROSS : (line + 1) * _ACROSS]
+            lines[f"{name} {line + 1}"] = [_middle(stamps.pixels[index]) for index in some]
+    with atomic_path(output) as part:
+        draw_stamps(lines).savefig(part)
+
+
+def _middle(stamp: NDArray[np.float32]) -> NDArray[np.float32]:
+    return crop(stamp, extent=_SHOWN // 2)[:-1, :-1]
 
 
 def _write_stamps(folder: Path, stamps: _Stamps) -> None:

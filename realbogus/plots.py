@@ -1,7 +1,7 @@
 """Figures: the only home of matplotlib."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,23 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from realbogus.errors import ConfigError, FormatError
 from realbogus.files import atomic_path
 from realbogus.metrics import Interval, Rates, fpr_at_mdr
+from realbogus.normalisation import sign_preserving_log
 from realbogus.recipes import Recipe
 
-__all__ = ["Run", "draw_rates", "read_figure_recipe", "require_figure_suffix", "save_figure"]
+__all__ = [
+    "Run",
+    "draw_rates",
+    "draw_stamps",
+    "read_figure_recipe",
+    "require_figure_suffix",
+    "save_figure",
+]
 
 # Okabe & Ito (2008): eight colours that the colour-blind can tell apart, here without the yellow.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -31,6 +40,9 @@ _STYLE: Any = {
     "savefig.dpi": 150,
 }
 _RECIPE = "recipe"
+# Of pictures of stamps: pixels between two, of a stamp's pixel, and for the names; shades of grey
+# on either side of the middle one, few so that the file stays small.
+_GAP, _ZOOM, _LABELS, _GREYS = 2, 2, 130, 6
 _NOT_A_FIGURE = (
     OSError,
     ValueError,
@@ -70,6 +82,30 @@ def draw_rates(runs: Sequence[Run], *, mdrs: Sequence[float] = (0.01, 0.04)) -> 
     return figure
 
 
+def draw_stamps(lines: Mapping[str, Sequence[NDArray[np.float32]]]) -> Figure:
+    """Draw stamps, one line for each kind.
+
+    Parameters
+    ----------
+    lines : mapping of str to sequence of ndarray of shape (n, n)
+        The stamps of each kind, all of one size, in ADU. Each is shown on its own scale, a
+        sign-preserving logarithm; masked pixels (NaN) are blue. The first row is at the bottom.
+    """
+    across = max(len(stamps) for stamps in lines.values())
+    picture = np.vstack([_strip(stamps, across) for stamps in lines.values()])
+    height, width = (_ZOOM * side for side in picture.shape)
+    figure = Figure(figsize=((width + _LABELS) / 100, height / 100), dpi=100)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((_LABELS / (width + _LABELS), 0, width / (width + _LABELS), 1))
+    axes.imshow(picture, mpl.colormaps["gray"].with_extremes(bad="navy"), vmin=-1, vmax=1)
+    middles = (np.arange(len(lines)) + 0.5) * picture.shape[0] / len(lines)
+    axes.set_yticks(middles, [kind.replace("_", " ") for kind in lines], fontsize=11)
+    axes.tick_params(length=0)
+    axes.set_xticks([])
+    axes.set_frame_on(False)
+    return figure
+
+
 def save_figure(figure: Figure, path: Path, recipe: Recipe) -> None:
     """Write a figure as PNG with its recipe in the file's text."""
     with mpl.rc_context(_STYLE), atomic_path(path) as part:
@@ -104,6 +140,18 @@ def require_figure_suffix(path: Path) -> None:
     """
     if path.suffix.lower() != ".png":
         raise ConfigError(f"outputFile must end in .png; got {path.name!r}")
+
+
+def _strip(stamps: Sequence[NDArray[np.float32]], across: int) -> NDArray[np.float32]:
+    """Put stamps side by side; masked pixels and gaps are NaN."""
+    size = stamps[0].shape[-1]
+    strip = np.full((size + _GAP, across * (size + _GAP)), np.nan, dtype=np.float32)
+    for place, stamp in enumerate(stamps):
+        left = place * (size + _GAP)
+        shown = np.where(np.isnan(stamp), np.nan, sign_preserving_log(stamp))
+        shown = shown / np.nanpercentile(np.abs(shown), 99.5)
+        strip[:size, left : left + size] = np.round(shown[::-1] * _GREYS) / _GREYS
+    return strip
 
 
 def _draw_roc(axes: Axes, runs: Sequence[Run]) -> None:

@@ -37,7 +37,7 @@ HOMES = {
     "h5py": {"hdf5"},
     "keras": {"models"},
     "luigi": {"tasks"},
-    "matplotlib": {"plots", "simulation.montage"},
+    "matplotlib": {"plots"},
     "multiprocessing": {"parallel"},
     "pickle": set(),
     "pymysql": set(),

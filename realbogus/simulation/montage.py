@@ -16,16 +16,12 @@ from numpy.typing import NDArray
 
 from realbogus.files import atomic_path
 from realbogus.images import cut_stamps, read_image
-from realbogus.normalisation import sign_preserving_log
+from realbogus.plots import draw_stamps
 
 __all__ = ["draw_montage", "main"]
 
 _ACROSS = 16
 _SIZE = 32
-_GAP = 2
-_ZOOM = 2
-_LABELS = 130
-_GREYS = 6
 _Row = dict[str, str]
 
 
@@ -43,8 +39,9 @@ def draw_montage(folder: Path, output: Path, *, across: int = _ACROSS) -> None:
     """
     kinds = _choose(folder / "truth.csv", across)
     stamps = _cut(folder / "diff", [row for rows in kinds.values() for row in rows])
-    lines = [[stamps[row["detection"]] for row in rows] for rows in kinds.values()]
-    _draw(list(kinds), lines, output, across)
+    lines = {kind: [stamps[row["detection"]] for row in rows] for kind, rows in kinds.items()}
+    with atomic_path(output) as part:
+        draw_stamps(lines).savefig(part)
 
 
 def _choose(truth: Path, across: int) -> dict[str, list[_Row]]:
@@ -74,40 +71,6 @@ def _cut(root: Path, rows: list[_Row]) -> dict[str, NDArray[np.float32]]:
         cut = cut_stamps(image, x, y, size=_SIZE)
         stamps.update((row["detection"], stamp) for row, stamp in zip(chosen, cut, strict=True))
     return stamps
-
-
-def _draw(
-    kinds: list[str], lines: list[list[NDArray[np.float32]]], output: Path, across: int
-) -> None:
-    """Draw the stamps, each of their pixels as a square of ``_ZOOM`` pixels of the picture."""
-    from matplotlib import colormaps
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    picture = np.vstack([_strip(stamps, across) for stamps in lines])
-    height, width = (_ZOOM * side for side in picture.shape)
-    figure = Figure(figsize=((width + _LABELS) / 100, height / 100), dpi=100)
-    FigureCanvasAgg(figure)
-    axis = figure.add_axes((_LABELS / (width + _LABELS), 0, width / (width + _LABELS), 1))
-    axis.imshow(picture, colormaps["gray"].with_extremes(bad="navy"), vmin=-1, vmax=1)
-    middles = (np.arange(len(kinds)) + 0.5) * (_SIZE + _GAP)
-    axis.set_yticks(middles, [kind.replace("_", " ") for kind in kinds], fontsize=11)
-    axis.tick_params(length=0)
-    axis.set_xticks([])
-    axis.set_frame_on(False)
-    with atomic_path(output) as part:
-        figure.savefig(part)
-
-
-def _strip(stamps: list[NDArray[np.float32]], across: int) -> NDArray[np.float32]:
-    """Put stamps side by side, each on its own scale; masked pixels and gaps are NaN."""
-    strip = np.full((_SIZE + _GAP, across * (_SIZE + _GAP)), np.nan, dtype=np.float32)
-    for place, stamp in enumerate(stamps):
-        left = place * (_SIZE + _GAP)
-        shown = np.where(np.isnan(stamp), np.nan, sign_preserving_log(stamp))
-        shown = shown / np.nanpercentile(np.abs(shown), 99.5)
-        strip[:_SIZE, left : left + _SIZE] = np.round(shown[::-1] * _GREYS) / _GREYS
-    return strip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
