@@ -101,7 +101,9 @@ class Database:
         """
         with self._errors():
             streaming = self._connection.execution_options(stream_results=True, yield_per=_BATCH)
-            yield from streaming.execute(query)
+            result = streaming.execute(query)
+            with _forget_unread_rows(result.cursor):
+                yield from result
 
     def fetch(self, query: Executable, convert: Callable[[Row[Any]], Item]) -> list[Item]:
         """Run a query and give all its rows, converted one by one.
@@ -207,6 +209,21 @@ def _require_sqlite_file(url: str) -> None:
     scheme, _, name = url.partition(":///")
     if scheme == "sqlite" and not Path(name).is_file():
         raise DatabaseError(f"database {name}: no such file")
+
+
+@contextmanager
+def _forget_unread_rows(cursor: Any) -> Iterator[None]:
+    """Keep PyMySQL from reading the rest of a result from a connection that was lost.
+
+    It would do so when the cursor is thrown away, and show a traceback that nobody can catch.
+    """
+    unread = getattr(cursor, "_result", None)
+    try:
+        yield
+    except DBAPIError as error:
+        if error.connection_invalidated and unread is not None:
+            unread.unbuffered_active = False
+        raise
 
 
 def _is_busy(error: SQLAlchemyError) -> bool:
