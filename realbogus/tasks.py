@@ -181,8 +181,10 @@ def run_luigi(argv: Sequence[str]) -> int:
 
 
 def _given_on_command_line(family: str, name: str) -> str | None:
+    """Return what was typed; None if nothing was, as for a flag that is left out."""
     parser = CmdlineParser.get_instance()
-    return None if parser is None else getattr(parser.known_args, f"{family}_{name}", None)
+    typed = None if parser is None else getattr(parser.known_args, f"{family}_{name}", None)
+    return typed or None
 
 
 def _canonical_words(argv: Sequence[str]) -> list[str]:
