@@ -1,12 +1,18 @@
 """Fixtures that every test may use."""
 
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 from realbogus.simulation import simulate
 from realbogus.stages.build import build_dataset
 from realbogus.stages.cut_atlas import cut_atlas
-from tests.mariadb import Server, require_server
+from tests.helpers import free_port
 
 NIGHTS = (58310, 58311)
 
@@ -65,12 +71,26 @@ def trained(dataset, tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="session")
-def mariadb():
-    """Start a private MariaDB server for the whole run."""
-    require_server()
-    server = Server()
-    try:
-        yield server.start()
-    finally:
-        server.remove()
+@pytest.fixture
+def luigid(tmp_path):
+    """Start a central scheduler; give its URL."""
+    port = free_port()
+    command = [Path(sys.executable).parent / "luigid", "--address=127.0.0.1", f"--port={port}"]
+    state = f"--state-path={tmp_path / 'state.pickle'}"
+    with (tmp_path / "luigid.log").open("w") as log:
+        process = subprocess.Popen([*command, state], stdout=log, stderr=log, cwd=tmp_path)
+        url = f"http://127.0.0.1:{port}"
+        wait_for(url)
+        yield url
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def wait_for(url):
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(f"{url}/api/task_list", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail("luigid did not start")

@@ -1,5 +1,6 @@
 """What several tests make: images, FITS files, recipes, rows, and runs of scripts."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +69,10 @@ def make_row(number=1, **changes):
         "stamp": f"good/{1101010101101010100 + number}_02a58310o0123c_{number}.fits",
     }
     return Row(**{**values, **changes})
+
+
+def free_port():
+    """Find a port that nobody listens to."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

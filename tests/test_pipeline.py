@@ -2,10 +2,8 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -276,37 +274,6 @@ def test_tasks_run_through_luigi_build(finished, monkeypatch):
     (finished / "training" / "plots.png").unlink()
     assert luigi.build([PlotResults()], local_scheduler=True, log_level="WARNING")
     assert (finished / "training" / "plots.png").exists()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture
-def luigid(tmp_path):
-    """Start a central scheduler; give its URL."""
-    port = free_port()
-    command = [Path(sys.executable).parent / "luigid", "--address=127.0.0.1", f"--port={port}"]
-    state = f"--state-path={tmp_path / 'state.pickle'}"
-    with (tmp_path / "luigid.log").open("w") as log:
-        process = subprocess.Popen([*command, state], stdout=log, stderr=log, cwd=tmp_path)
-        url = f"http://127.0.0.1:{port}"
-        wait_for(url)
-        yield url
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def wait_for(url):
-    for _ in range(200):
-        try:
-            with urllib.request.urlopen(f"{url}/api/task_list", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail("luigid did not start")
 
 
 def test_two_workers_share_a_run_under_luigid(luigid, survey, tmp_path):

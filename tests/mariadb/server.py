@@ -13,6 +13,14 @@ from pathlib import Path
 
 import pymysql
 import pytest
+import yaml
+
+from realbogus.config import write_config
+from tests.helpers import free_port
+
+NIGHTS = (60900, 60901)
+CAMERAS = ("02a", "03a", "05r")
+"""Of the survey in the database that all may read."""
 
 ADVICE = "no MariaDB server: ask an administrator to run  apt-get install mariadb-server"
 PASSWORD = "Tr0ub4dor&3"
@@ -24,7 +32,7 @@ _OPTIONS = (
     "--performance-schema=OFF",
     "--innodb-buffer-pool-size=256M",
     "--innodb-log-file-size=64M",
-    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-flush-log-at-trx-commit=2",
     "--innodb-doublewrite=0",
     "--innodb-lock-wait-timeout=2",
     "--key-buffer-size=8M",
@@ -147,8 +155,7 @@ class Server:
         }
 
 
-def free_port():
-    """Find a port that nobody listens to."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def use_account(config, local):
+    """Let a configuration name an account instead of a URL."""
+    write_config(config, {**yaml.safe_load(config.read_text()), "databases": {"local": local}})
+    return config

@@ -4,63 +4,21 @@ import csv
 
 import numpy as np
 import pytest
-import yaml
 from sqlalchemy import text
 
-from realbogus.config import load_config, write_config
+from realbogus.config import load_config
 from realbogus.database import Database
 from realbogus.database import atlas as atlas_queries
 from realbogus.errors import DatabaseError
 from realbogus.lists import read_list
-from realbogus.simulation import simulate
 from realbogus.stages.cut_ps1 import cut_ps1
 from realbogus.surveys.atlas import Selection, night_of, select_night
-
-NIGHTS = (60900, 60901)
-CAMERAS = ("02a", "03a", "05r")
+from tests.mariadb.server import CAMERAS, NIGHTS
 
 
 def read_truth(config):
     with (config.parent / "truth.csv").open() as stream:
         return list(csv.DictReader(stream))
-
-
-def use_account(config, local):
-    """Let a configuration name an account instead of a URL."""
-    write_config(config, {**yaml.safe_load(config.read_text()), "databases": {"local": local}})
-    return config
-
-
-@pytest.fixture(scope="session")
-def atlas(mariadb, tmp_path_factory):
-    """Simulate three cameras of ATLAS; give the configuration of an account that only reads."""
-    config = simulate(
-        tmp_path_factory.mktemp("mariadb") / "atlas",
-        cameras=CAMERAS,
-        nights=NIGHTS,
-        exposures=2,
-        size=256,
-        asteroids=8,
-        garbage=60,
-        detections=60,
-        database=mariadb.make_database("atlas"),
-    )
-    return use_account(config, mariadb.make_reader("atlas", user="atlas_reader"))
-
-
-@pytest.fixture(scope="session")
-def ps1(mariadb, tmp_path_factory):
-    """Simulate Pan-STARRS; give the configuration of an account that only reads."""
-    config = simulate(
-        tmp_path_factory.mktemp("mariadb") / "ps1",
-        survey="ps1",
-        exposures=1,
-        asteroids=9,
-        garbage=10,
-        seed=3,
-        database=mariadb.make_database("ps1"),
-    )
-    return use_account(config, mariadb.make_reader("ps1", user="ps1_reader"))
 
 
 def select(config, *, camera="02a", nights=NIGHTS, **options):

@@ -16,8 +16,7 @@ from realbogus.errors import DatabaseBusyError
 from realbogus.simulation import simulate
 from realbogus.stages.cut_atlas import cut_atlas
 from tests.helpers import ROOT, run_python
-from tests.mariadb import PASSWORD, Server, require_server
-from tests.test_mariadb import use_account
+from tests.mariadb.server import PASSWORD, Server, require_server, use_account
 
 NIGHTS = (58310, 58311)
 SCRIPT = ROOT / "getATLASTrainingSetCutouts.py"
