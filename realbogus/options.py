@@ -8,7 +8,7 @@ from datetime import date
 
 from realbogus.errors import ConfigError
 
-__all__ = ["available_cores", "parse_date", "parse_names", "parse_nights"]
+__all__ = ["available_cores", "parse_date", "parse_names", "parse_nights", "require_choice"]
 
 _NIGHT = re.compile(r"[1-9][0-9]{4}")
 
@@ -62,6 +62,19 @@ def parse_names(text: str) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"must be a list of file names such as [a.csv,b.csv]; got {text!r}")
     return tuple(names)
+
+
+def require_choice(name: str, value: str, allowed: Iterable[str]) -> None:
+    """Check the value of an option that has a few names to choose from.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of them; it says which are.
+    """
+    choices = tuple(allowed)
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
 
 
 def available_cores() -> int:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from realbogus.errors import ConfigError
 from realbogus.models.backend import keras
 from realbogus.models.psat import build_psat
+from realbogus.options import require_choice
 
 __all__ = ["ARCHITECTURES", "build_model", "require_architecture"]
 
@@ -20,8 +20,7 @@ def require_architecture(name: str) -> None:
     ConfigError
         If there is not.
     """
-    if name not in ARCHITECTURES:
-        raise ConfigError(f"model must be one of {', '.join(ARCHITECTURES)}; got {name!r}")
+    require_choice("model", name, ARCHITECTURES)
 
 
 def build_model(name: str, side: int) -> keras.Model:

@@ -11,6 +11,7 @@ from realbogus.config import SURVEYS, write_config
 from realbogus.database import Database
 from realbogus.errors import ConfigError, DatabaseError
 from realbogus.files import atomic_path, require_writable_folder
+from realbogus.options import require_choice
 from realbogus.parallel import map_unordered
 from realbogus.simulation.atlas import observe_all
 from realbogus.simulation.atlas_rows import fill_atlas_database
@@ -142,11 +143,9 @@ def _check(
     size: int,
     seed: int,
 ) -> None:
-    if survey not in SURVEYS:
-        raise ConfigError(f"survey must be one of {', '.join(SURVEYS)}; got {survey!r}")
+    require_choice("survey", survey, SURVEYS)
     for camera in cameras:
-        if camera not in CAMERAS:
-            raise ConfigError(f"camera must be one of {', '.join(CAMERAS)}; got {camera!r}")
+        require_choice("camera", camera, CAMERAS)
     if not nights:
         raise ConfigError("mjds must name at least one night")
     _require("exposures", exposures, 1, 3000)

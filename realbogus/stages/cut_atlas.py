@@ -21,7 +21,7 @@ from realbogus.files import require_writable_folder
 from realbogus.fitsfiles import Header, header_value
 from realbogus.images import cut_stamps, masked_core_fraction, read_image
 from realbogus.lists import Row, read_list, read_list_recipe, write_list
-from realbogus.options import available_cores
+from realbogus.options import available_cores, require_choice
 from realbogus.parallel import map_threads, map_unordered, progress
 from realbogus.recipes import Recipe
 from realbogus.stamps import sky_cards, write_stamp
@@ -103,7 +103,7 @@ def cut_atlas(
     """
     _check_options(nights, stamp_size, download_threads, max_missing)
     require_camera(camera)
-    _require_kind(stamps_to_generate)
+    require_choice("stampsToGenerate", stamps_to_generate, KINDS)
     config = load_config(config_file)
     _require_survey(config)
     selection = Selection(
@@ -225,11 +225,6 @@ def _check_options(
     if download_threads < 1:
         raise ConfigError(f"downloadthreads must be at least 1; got {download_threads}")
     require_fraction(max_missing)
-
-
-def _require_kind(kind: str) -> None:
-    if kind not in KINDS:
-        raise ConfigError(f"stampsToGenerate must be one of {', '.join(KINDS)}; got {kind!r}")
 
 
 def _require_survey(config: Config) -> None:

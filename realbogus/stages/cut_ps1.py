@@ -18,6 +18,7 @@ from realbogus.database import Database
 from realbogus.errors import ConfigError, DatabaseError, StampError
 from realbogus.files import atomic_path, require_writable_folder
 from realbogus.lists import Row, write_list
+from realbogus.options import require_choice
 from realbogus.parallel import progress
 from realbogus.recipes import Recipe
 from realbogus.surveys.ps1 import (
@@ -117,7 +118,7 @@ def cut_ps1(
     """
     require_camera(camera)
     require_fraction(max_missing)
-    _require_image_type(image_type)
+    require_choice("imagetype", image_type, IMAGE_TYPES)
     config = load_config(config_file)
     selection = Selection(
         good_list=good_list,
@@ -160,11 +161,6 @@ class _Found:
             "missing": len(self.missing),
             "refused": len(self.refused),
         }
-
-
-def _require_image_type(image_type: str) -> None:
-    if image_type not in IMAGE_TYPES:
-        raise ConfigError(f"imagetype must be one of {', '.join(IMAGE_TYPES)}; got {image_type!r}")
 
 
 def _rules(config: Config, lower: float | None, upper: float | None) -> LabelRules:

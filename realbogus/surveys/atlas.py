@@ -13,6 +13,7 @@ from realbogus.cutting import take_thresholds
 from realbogus.database import Database
 from realbogus.database import atlas as queries
 from realbogus.errors import ConfigError
+from realbogus.options import require_choice
 
 __all__ = [
     "BOGUS_FROM",
@@ -103,10 +104,7 @@ class Selection:
 
     def __post_init__(self) -> None:
         """Check the options."""
-        if self.bogus_from not in BOGUS_FROM:
-            raise ConfigError(
-                f"bogusFrom must be one of {', '.join(BOGUS_FROM)}; got {self.bogus_from!r}"
-            )
+        require_choice("bogusFrom", self.bogus_from, BOGUS_FROM)
         if self.bogus_per_exposure < 1:
             raise ConfigError(f"bogusPerExposure must be at least 1; got {self.bogus_per_exposure}")
         if self.seed < 0:
@@ -187,8 +185,7 @@ def require_camera(camera: str) -> None:
     ConfigError
         If it has not.
     """
-    if camera not in CAMERAS:
-        raise ConfigError(f"camera must be one of {', '.join(CAMERAS)}; got {camera!r}")
+    require_choice("camera", camera, CAMERAS)
 
 
 def night_of(obs: str) -> int:

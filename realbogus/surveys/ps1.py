@@ -12,6 +12,7 @@ from realbogus.config import DatabaseSettings
 from realbogus.database import Database
 from realbogus.database import ps1 as queries
 from realbogus.errors import ConfigError, DatabaseError
+from realbogus.options import require_choice
 
 __all__ = [
     "CAMERAS",
@@ -145,8 +146,7 @@ def require_camera(camera: str) -> None:
     ConfigError
         If it has not.
     """
-    if camera not in CAMERAS:
-        raise ConfigError(f"camera must be one of {', '.join(CAMERAS)}; got {camera!r}")
+    require_choice("camera", camera, CAMERAS)
 
 
 def database_folder(settings: DatabaseSettings) -> str:
