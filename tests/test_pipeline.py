@@ -142,6 +142,16 @@ def test_lists_at_hand_are_built_without_a_database(finished):
     assert (finished / "training" / "dataset.h5").exists()
 
 
+def test_only_the_kind_of_stamps_asked_for_is_a_target(survey, tmp_path):
+    words = ("GetCutOuts", f"--configFile={survey}", "--mjds=58310", "--stampsToGenerate=real")
+    assert local(*words, cwd=tmp_path).returncode == 0
+    assert (tmp_path / "training" / "good.txt").exists()
+    assert not (tmp_path / "training" / "bad.txt").exists()
+    done = local(*words, "--seed=3", cwd=tmp_path)
+    assert "Did not run any tasks" in done.stderr
+    assert_fails(local(*words, "--goodAsReal", cwd=tmp_path), "goodAsReal = False, not True")
+
+
 @pytest.mark.parametrize("typed", ["[58310,58311]", "58310,58311", "58310-58311"])
 def test_nights_as_people_type_them(finished, typed):
     done = local("GetCutOuts", "--mjds", typed, cwd=finished)

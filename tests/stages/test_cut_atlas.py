@@ -3,9 +3,11 @@ import csv
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +20,14 @@ from astropy.wcs import WCS
 from realbogus.config import write_config
 from realbogus.errors import ConfigError, DatabaseError, ImageError, RecipeError
 from realbogus.lists import read_list, read_list_recipe
+from realbogus.simulation.promoted import LISTS
 from realbogus.stages.cut_atlas import cut_atlas
 from tests import places
 from tests.helpers import ROOT, run_python
 
 NIGHTS = (58310, 58311)
+GARBAGE_RULES = {"garbage by realbogus_factor", "garbage by zooniverse_score"}
+LISTED = [name for name, _ in LISTS.values()]
 
 
 @pytest.fixture
@@ -101,6 +106,74 @@ def test_recipe_counts_each_night(training):
 
 def test_recipe_says_that_labels_come_from_a_classifier(training):
     assert "older classifier" in read_list_recipe(training / "good.txt").results["labels"]
+
+
+def test_recipe_counts_each_rule_of_each_night_and_says_the_rules(survey, training):
+    results = read_list_recipe(training / "good.txt").results
+    labels = [row["label"] for row in truth(survey).values()]
+    selected = Counter()
+    for night in results["nights"].values():
+        assert night["refused"] == 0
+        selected.update(night["selected"])
+    assert set(selected) == {"asteroid", *GARBAGE_RULES}
+    assert selected["asteroid"] == labels.count("1")
+    assert sum(selected[name] for name in GARBAGE_RULES) == labels.count("0")
+    assert results["labels"]["older classifier"] is True
+    assert results["labels"]["real"] == "known asteroids by position"
+
+
+def test_names_that_are_none_are_counted_in_the_record(own_survey, tmp_path, caplog):
+    with sqlite3.connect(own_survey.parent / "survey.db") as connection:
+        connection.execute(
+            "insert into atlas_metadataddc (obs, filename, mjd, date_inserted) values "
+            "('02a58310/../../../x', 'x', 58310, '2018-01-01')"
+        )
+    connection.close()
+    cut(own_survey, tmp_path / "out")
+    nights = read_list_recipe(tmp_path / "out" / "good.txt").results["nights"]
+    assert (nights["58310"]["refused"], nights["58311"]["refused"]) == (1, 0)
+    assert "night 58310: 1 exposures are left out for their names" in caplog.text
+
+
+def test_real_and_bogus_can_be_made_one_after_the_other(survey, training, tmp_path):
+    cut(survey, tmp_path / "out", stamps_to_generate="real")
+    assert not (tmp_path / "out" / "bad.txt").exists()
+    assert not list((tmp_path / "out" / "bad").iterdir())
+    made = (tmp_path / "out" / "good.txt").stat().st_mtime_ns
+    cut(survey, tmp_path / "out", stamps_to_generate="bogus")
+    cut(survey, tmp_path / "out")
+    assert (tmp_path / "out" / "good.txt").stat().st_mtime_ns == made
+    for name in ("good.txt", "bad.txt"):
+        assert read_list(tmp_path / "out" / name) == read_list(training / name)
+
+
+def test_unknown_kind_of_stamps_is_an_error(survey, tmp_path):
+    message = "stampsToGenerate must be one of all, real, bogus; got 'none'"
+    with pytest.raises(ConfigError, match=message):
+        cut(survey, tmp_path / "out", stamps_to_generate="none")
+
+
+def test_bogus_drawn_at_random_are_recorded_as_such(survey, tmp_path):
+    cut(survey, tmp_path / "out", bogus_from="unpromoted", bogus_per_exposure=5, seed=3)
+    recipe = read_list_recipe(tmp_path / "out" / "bad.txt")
+    assert recipe.options["bogusFrom"] == "unpromoted"
+    assert (recipe.options["bogusPerExposure"], recipe.options["seed"]) == (5, 3)
+    assert recipe.results["labels"]["older classifier"] is False
+    assert recipe.results["nights"]["58310"]["selected"]["unpromoted"] == 15
+    roles = {
+        truth(survey)[Path(row.stamp).stem.split("_")[2]]["role"]
+        for row in read_list(tmp_path / "out" / "bad.txt")
+    }
+    assert roles
+    assert not roles & set(LISTED)
+
+
+def test_lists_of_another_selection_are_an_error_that_names_the_option(survey, training):
+    with pytest.raises(RecipeError, match="goodAsReal = False, not True"):
+        cut(survey, training, good_as_real=True)
+    with pytest.raises(RecipeError, match="bogusFrom = garbage, not unpromoted"):
+        cut(survey, training, bogus_from="unpromoted")
+    cut(survey, training, seed=5, bogus_per_exposure=9)
 
 
 def test_number_of_processes_does_not_change_the_lists(survey, training, tmp_path):
