@@ -157,6 +157,9 @@ class Database:
             if isinstance(error, DatabaseError):
                 raise
             raise DatabaseError(f"database {self.name}: {error.strerror or error}") from None
+        except RuntimeError as error:
+            # The driver lacks a package for the way in which this account logs in.
+            raise DatabaseError(f"database {self.name}: {error}") from None
 
     def _try_to_fetch(self, query: Executable, convert: Callable[[Row[Any]], Item]) -> list[Item]:
         if self._connection.closed:

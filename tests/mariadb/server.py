@@ -8,12 +8,18 @@ import subprocess
 import tempfile
 import time
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
 
 import pymysql
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from realbogus.config import write_config
 from tests.helpers import free_port
@@ -69,6 +75,7 @@ class Server:
         self._process = None
         if os.geteuid() == 0:
             shutil.chown(self.folder, self._user)
+        self.certificate = write_certificate(self.folder)
         self._install()
 
     def _install(self):
@@ -94,6 +101,8 @@ class Server:
             f"--port={self.port}",
             f"--pid-file={self.folder / 'pid'}",
             f"--log-error={self.folder / 'log'}",
+            f"--ssl-cert={self.certificate}",
+            f"--ssl-key={self.folder / 'key.pem'}",
             *_OPTIONS,
         ]
         self._process = subprocess.Popen(command, cwd=self.folder, stderr=subprocess.DEVNULL)
@@ -153,6 +162,28 @@ class Server:
             "port": self.port,
             "database": database,
         }
+
+
+def write_certificate(folder):
+    """Make a certificate of 127.0.0.1 that vouches for itself, and its key; give its file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "key.pem").write_bytes(private)
+    path = folder / "certificate.pem"
+    path.write_bytes(certificate.public_bytes(Encoding.PEM))
+    return path
 
 
 def use_account(config, local):
