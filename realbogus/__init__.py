@@ -10,15 +10,21 @@ remotes      where missing images are fetched from
 config       ``config.yaml``
 recipes      what made a file
 options      option values as people type them: nights, lists of files
+exposures    what the names of exposures and stamps say
 lists        ``good.txt``, ``bad.txt``: position, object and stamp in one row
 scores       score files
 hdf5         the only home of h5py
 fitsfiles    the only home of astropy.io.fits
+plainfits    the layout of plain FITS files, found fast
 normalisation, metrics   arrays in, arrays out
+splits       which detections train, and which test
 database     the only home of SQLAlchemy: tables, queries, rows
 images       difference images and the stamps cut from them
-stamps       small FITS files
-dataset      training sets in HDF5, and their split by object
+stamps       small FITS files, and cubes of them
+blocks       many stamps read at once
+features     stamps cropped, turned and normalised
+selection    which of the listed stamps make a data set
+dataset      training sets in HDF5
 models       classifiers: the only home of Keras
 plots        the only home of matplotlib
 parallel     processes, and threads that wait

@@ -1,34 +1,65 @@
-"""Training sets in HDF5, and their split by object.
+"""Training sets in HDF5.
 
-========================  ==========================================================
-``X``, ``testX``          normalised stamps, float32 of shape (n, ny, nx)
-``y``, ``testy``          targets, int8 of shape (n,): 1 real, 0 bogus
-``train_files``, ``test_files``      names of the stamps
-``train_objects``, ``test_objects``  objects; none is in both parts
-``train_mag``, ``test_mag``          magnitudes, NaN where unknown
-``recipe``                what made the set
-========================  ==========================================================
+==========================================  ================================================
+``X``, ``testX``                            normalised stamps, float32 of shape (n, ny, nx)
+``y``, ``testy``                            targets, int8 of shape (n,): 1 real, 0 bogus
+``train_files``, ``test_files``             names of the stamps
+``train_objects``, ``test_objects``         objects; none is in both parts
+``train_mag``, ``test_mag``                 magnitudes, NaN where unknown
+``train_…``, ``test_…`` as in `TRAITS`      what else is known of each stamp
+``recipe``                                  what made the set
+==========================================  ================================================
+
+Data sets of the predecessor are read too. Their ``X`` and ``testX`` are flattened, of shape
+(n, ny * nx); ``y`` and ``testy`` are one column, or two of which the second is 1 for real; objects
+are what the names of the files begin with.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import isqrt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.errors import DatasetError
 from realbogus.files import atomic_path
-from realbogus.hdf5 import File, open_hdf5, read_recipe, write_recipe
+from realbogus.hdf5 import File, open_hdf5, read_recipe, text_type, write_recipe
+from realbogus.lists import object_of
 from realbogus.recipes import Recipe
 
-__all__ = ["Part", "read_dataset_recipe", "read_part", "split_by_object", "write_dataset"]
+__all__ = [
+    "TRAITS",
+    "DatasetWriter",
+    "Part",
+    "read_dataset_recipe",
+    "read_part",
+    "write_dataset",
+]
+
+TRAITS: Mapping[str, str] = {
+    "snr": "signal to noise, 1.0857 / dmag; NaN where unknown",
+    "night": "MJD; -1 where unknown",
+    "camera": "empty where unknown",
+    "filter": "empty where unknown",
+    "seeing": "FWHM in the stamp's header, pixels; NaN where unknown",
+    "masked": "fraction of the feature's pixels that are masked",
+}
+"""What a data set may say of each stamp, besides its object and magnitude."""
 
 _NAMES = {"train": ("X", "y"), "test": ("testX", "testy")}
+_COLUMNS = ("files", "objects", "mag")
+# A chunk of an HDF5 file is read and written as a whole.
+_CHUNK_BYTES = 2**18
+_CHUNK_ROWS = 1024
 
 
 @dataclass(frozen=True)
 class Part:
-    """The training or the test part of a data set.
+    """The training or the test part of a data set, or some rows of it.
 
     Attributes
     ----------
@@ -37,16 +68,19 @@ class Part:
     targets : ndarray of shape (n,)
         1 for real, 0 for bogus.
     names, objects : ndarray of shape (n,)
-        The stamps' file names, and the objects that they show.
+        The stamps' file names, and the objects that they show: texts, or UTF-8.
     mag : ndarray of shape (n,)
         Magnitudes, NaN where unknown.
+    traits : mapping of str to ndarray of shape (n,)
+        Some of `TRAITS`.
     """
 
     stamps: NDArray[np.float32]
     targets: NDArray[np.int8]
-    names: NDArray[np.str_]
-    objects: NDArray[np.str_]
-    mag: NDArray[np.float64]
+    names: NDArray[Any]
+    objects: NDArray[Any]
+    mag: NDArray[np.floating]
+    traits: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of stamps."""
@@ -60,86 +94,81 @@ class Part:
             self.names[rows],
             self.objects[rows],
             self.mag[rows],
+            {name: values[rows] for name, values in self.traits.items()},
         )
 
 
-def split_by_object(
-    objects: NDArray[np.str_],
-    targets: NDArray[np.integer],
-    *,
-    fraction: float,
-    rng: np.random.Generator,
-) -> NDArray[np.bool_]:
-    """Set a fraction of the objects aside, of the real and of the bogus alike.
+class DatasetWriter:
+    """A data set being written, some rows at a time."""
 
-    Parameters
-    ----------
-    objects : ndarray of shape (n,)
-        The object of each detection.
-    targets : ndarray of shape (n,)
-        1 for real, 0 for bogus. An object of both counts as real.
-    fraction : float
-        Of the objects of each kind; at least one is set aside, and at least one is kept.
-    rng : numpy.random.Generator
-        The source of the draw.
+    def __init__(self, file: File) -> None:
+        self._file = file
 
-    Returns
-    -------
-    ndarray of shape (n,)
-        True where the detection's object is set aside.
+    @classmethod
+    @contextmanager
+    def create(cls, path: Path) -> Iterator["DatasetWriter"]:
+        """Open a data set for writing; it is whole or absent once the block has ended.
 
-    Raises
-    ------
-    DatasetError
-        If either kind has fewer than two objects.
-    """
-    _, group = np.unique(objects, return_inverse=True)
-    kinds = np.zeros(group.max(initial=-1) + 1, np.int8)
-    np.maximum.at(kinds, group, targets)
-    aside = np.zeros(len(kinds), bool)
-    for kind, name in ((1, "real"), (0, "bogus")):
-        members = np.flatnonzero(kinds == kind)
-        if len(members) < 2:
-            raise DatasetError(
-                f"{len(members)} {name} objects can't be split: at least 2 are needed"
+        `finish` must be called in the block.
+        """
+        with atomic_path(path) as part:
+            writer = None
+            with open_hdf5(part, "w") as file:
+                writer = cls(file)
+                yield writer
+            write_recipe(part, writer._recipe, error=DatasetError)
+
+    def append(self, which: str, part: Part) -> None:
+        """Add rows to the ``train`` or the ``test`` part."""
+        stamps, targets = _NAMES[which]
+        self._extend(stamps, part.stamps.astype(np.float32, copy=False))
+        self._extend(targets, part.targets)
+        self._extend(f"{which}_files", part.names)
+        self._extend(f"{which}_objects", part.objects)
+        self._extend(f"{which}_mag", part.mag)
+        for name, values in part.traits.items():
+            self._extend(f"{which}_{name}", values)
+
+    def finish(self, recipe: Recipe) -> None:
+        """Say what made the data set."""
+        self._recipe = recipe
+
+    def _extend(self, name: str, values: NDArray[Any]) -> None:
+        encoded = _encoded(values)
+        if name not in self._file:
+            row_bytes = max(encoded[:1].nbytes, encoded.dtype.itemsize)
+            rows = min(max(_CHUNK_BYTES // row_bytes, 1), _CHUNK_ROWS)
+            self._file.create_dataset(
+                name,
+                shape=(0, *encoded.shape[1:]),
+                maxshape=(None, *encoded.shape[1:]),
+                chunks=(rows, *encoded.shape[1:]),
+                dtype=encoded.dtype,
             )
-        count = int(np.clip(round(fraction * len(members)), 1, len(members) - 1))
-        aside[rng.choice(members, count, replace=False)] = True
-    return aside[group]
+        column = self._file[name]
+        start = len(column)
+        column.resize(start + len(encoded), axis=0)
+        column[start:] = encoded
 
 
 def write_dataset(path: Path, train: Part, test: Part, recipe: Recipe) -> None:
     """Write a data set, whole or not at all."""
-    with atomic_path(path) as part:
-        with open_hdf5(part, "w") as file:
-            _write_part(file, "train", train)
-            _write_part(file, "test", test)
-        write_recipe(part, recipe, error=DatasetError)
+    with DatasetWriter.create(path) as writer:
+        writer.append("train", train)
+        writer.append("test", test)
+        writer.finish(recipe)
 
 
 def read_part(path: Path, which: str) -> Part:
-    """Read the ``train`` or the ``test`` part of a data set.
+    """Read the ``train`` or the ``test`` part of a data set, also of the predecessor's.
 
     Raises
     ------
     DatasetError
         If the file is not a data set, or its arrays do not belong together.
     """
-    stamps, targets = _NAMES[which]
     with open_hdf5(path) as file:
-        columns = [f"{which}_{name}" for name in ("files", "objects", "mag")]
-        missing = [name for name in (stamps, targets, *columns) if name not in file]
-        if missing:
-            raise DatasetError(f"{path}: not a data set: it has no {', '.join(missing)}")
-        names = file[f"{which}_files"].asstr()[:].astype(str)
-        labels = file[targets][:]
-        part = Part(
-            file[stamps][:].astype(np.float32),
-            np.where(np.isin(labels, (0, 1)), labels, -1).astype(np.int8),
-            names,
-            file[f"{which}_objects"].asstr()[:].astype(str),
-            file[f"{which}_mag"][:].astype(np.float64),
-        )
+        part = _read_old(file, which) if _is_old(file, which) else _read_own(file, which, path)
     _check(part, path)
     return part
 
@@ -149,19 +178,76 @@ def read_dataset_recipe(path: Path) -> Recipe | None:
     return read_recipe(path, error=DatasetError)
 
 
-def _write_part(file: File, which: str, part: Part) -> None:
+def _encoded(values: NDArray[Any]) -> NDArray[Any]:
+    """Give texts as UTF-8 of a fixed length, and other values as they are."""
+    if values.dtype.kind not in "USO":
+        return values
+    texts = values if values.dtype.kind == "S" else np.array([text.encode() for text in values])
+    return texts.astype(text_type(texts.dtype.itemsize))
+
+
+def _is_old(file: File, which: str) -> bool:
+    """Say whether a part is the predecessor's: flattened, and without columns of ours."""
     stamps, targets = _NAMES[which]
-    file[stamps] = part.stamps
-    file[targets] = part.targets
-    file[f"{which}_files"] = part.names.astype(object)
-    file[f"{which}_objects"] = part.objects.astype(object)
-    file[f"{which}_mag"] = part.mag
+    ours = (f"{which}_{name}" for name in (*_COLUMNS[1:], *TRAITS))
+    return (
+        all(name in file for name in (stamps, targets, f"{which}_files"))
+        and len(file[stamps].shape) == 2
+        and not any(name in file for name in ours)
+    )
+
+
+def _read_old(file: File, which: str) -> Part:
+    stamps, targets = _NAMES[which]
+    flat = file[stamps][:].astype(np.float32)
+    side = isqrt(flat.shape[1])
+    names = _texts(file, f"{which}_files").reshape(-1)
+    labels = file[targets][:]
+    if labels.ndim == 2:  # one column, or one a class
+        labels = labels[:, -1]
+    return Part(
+        flat.reshape(-1, side, side) if side**2 == flat.shape[1] else flat,
+        _targets(labels),
+        names,
+        np.array([object_of(name) for name in names], str),
+        np.full(len(names), np.nan),
+    )
+
+
+def _read_own(file: File, which: str, path: Path) -> Part:
+    stamps, targets = _NAMES[which]
+    columns = [f"{which}_{name}" for name in _COLUMNS]
+    missing = [name for name in (stamps, targets, *columns) if name not in file]
+    if missing:
+        raise DatasetError(f"{path}: not a data set: it has no {', '.join(missing)}")
+    return Part(
+        file[stamps][:].astype(np.float32, copy=False),
+        _targets(file[targets][:]),
+        _texts(file, f"{which}_files"),
+        _texts(file, f"{which}_objects"),
+        file[f"{which}_mag"][:].astype(np.float64),
+        {name: _values(file, f"{which}_{name}") for name in TRAITS if f"{which}_{name}" in file},
+    )
+
+
+def _texts(file: File, name: str) -> NDArray[np.str_]:
+    texts: NDArray[np.str_] = file[name].asstr()[:].astype(str)
+    return texts
+
+
+def _values(file: File, name: str) -> NDArray[Any]:
+    values: NDArray[Any] = file[name][:]
+    return _texts(file, name) if values.dtype.kind in "SO" else values
+
+
+def _targets(labels: NDArray[Any]) -> NDArray[np.int8]:
+    return np.where(np.isin(labels, (0, 1)), labels, -1).astype(np.int8)
 
 
 def _check(part: Part, path: Path) -> None:
     if part.stamps.ndim != 3 or part.stamps.shape[1] != part.stamps.shape[2]:
         raise DatasetError(f"{path}: its stamps are not square images")
-    columns = (part.targets, part.names, part.objects, part.mag)
+    columns = (part.targets, part.names, part.objects, part.mag, *part.traits.values())
     if any(column.ndim != 1 for column in columns):
         raise DatasetError(f"{path}: its columns are not one number a stamp")
     if any(len(column) != len(part.stamps) for column in columns):

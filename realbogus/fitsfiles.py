@@ -4,6 +4,8 @@ Files come from telescopes and networks, so whatever a damaged one makes astropy
 line that names it.
 """
 
+import io
+import math
 import mmap
 import re
 import warnings
@@ -28,8 +30,10 @@ __all__ = [
     "check_fits",
     "encode_cards",
     "encode_image",
+    "encode_table",
     "header_value",
     "read_fits",
+    "read_table",
     "write_packed",
 ]
 
@@ -37,6 +41,7 @@ Header = fits.Header
 
 _BLOCK = 2880
 _LARGEST_SIDE = 40_000
+_NAMES = {2: "image", 3: "cube"}
 # Pixels a byte: no packing of the surveys makes an image smaller.
 _TIGHTEST = 2000
 # The standard ends at 999. Each begins with its keyword, so that the search is fast.
@@ -45,16 +50,20 @@ _ABSURD = (re.compile(rb"NAXIS *= *\d{4}"), re.compile(rb"TFIELDS *= *\d{4}"))
 
 @dataclass(frozen=True)
 class FitsImage:
-    """The pixels, of shape (ny, nx), and the header of one HDU."""
+    """The pixels, of shape (ny, nx) or of a cube (n, ny, nx), and the header of one HDU."""
 
     pixels: NDArray[Any]
     header: fits.Header
 
 
 def read_fits(
-    path: Path, *, hdu: int | None = None, error: type[ImageError | StampError] = ImageError
+    path: Path,
+    *,
+    hdu: int | None = None,
+    axes: int = 2,
+    error: type[ImageError | StampError] = ImageError,
 ) -> FitsImage:
-    """Read one two-dimensional image, Rice- or otherwise packed or not.
+    """Read one image, Rice- or otherwise packed or not.
 
     Parameters
     ----------
@@ -62,6 +71,8 @@ def read_fits(
         A FITS file.
     hdu : int, optional
         The HDU; by default the first that holds an image.
+    axes : int
+        2, or 3 for a cube.
     error : type
         What to raise.
 
@@ -71,11 +82,27 @@ def read_fits(
         If the file is missing, truncated, damaged, or has no such image.
     """
     with _one_line(path, error), _open(path, error) as hdus:
-        image = _require_image(path, hdus, hdu, error)
+        image = _require_image(path, hdus, hdu, error, axes)
         pixels = np.asarray(image.data)
-        if pixels.size == 0 or pixels.ndim != 2:
-            raise error(f"{path}: holds no image")
+        if pixels.size == 0 or pixels.ndim != axes:
+            raise error(f"{path}: holds no {_NAMES[axes]}")
         return FitsImage(pixels, image.header)
+
+
+def read_table(path: Path, *, hdu: int = 1) -> dict[str, NDArray[Any]]:
+    """Read the columns of a binary table, by their names in lower case.
+
+    Raises
+    ------
+    StampError
+        If the file is missing, damaged, or has no such table.
+    """
+    with _one_line(path, StampError), _open(path, StampError) as hdus:
+        table = hdus[hdu]
+        if not isinstance(table, fits.BinTableHDU) or isinstance(table, fits.CompImageHDU):
+            raise StampError(f"{path}: holds no table in HDU {hdu}")
+        columns = {name.lower(): np.array(table.data[name]) for name in table.columns.names}
+        return {name: _native(column) for name, column in columns.items()}
 
 
 def check_fits(path: Path) -> None:
@@ -130,19 +157,41 @@ def encode_cards(cards: Iterable[tuple[str, object]]) -> str:
 
 
 def encode_image(pixels: NDArray[np.float32], cards: str) -> bytes:
-    """Write a small float32 image as the bytes of a FITS file.
+    """Write a small float32 image, or a cube, as the bytes of a FITS file.
 
     Parameters
     ----------
-    pixels : ndarray of shape (ny, nx)
+    pixels : ndarray of shape (ny, nx) or (n, ny, nx)
         ADU.
     cards : str
         Further header cards, from `encode_cards`.
     """
-    ny, nx = pixels.shape
-    shape = [("SIMPLE", True), ("BITPIX", -32), ("NAXIS", 2), ("NAXIS1", nx), ("NAXIS2", ny)]
+    sides = [(f"NAXIS{n}", side) for n, side in enumerate(reversed(pixels.shape), start=1)]
+    shape = [("SIMPLE", True), ("BITPIX", -32), ("NAXIS", pixels.ndim), *sides]
     header = encode_cards(shape) + cards + "END".ljust(80)
     return _padded(header.encode("ascii"), b" ") + _padded(pixels.astype(">f4").tobytes(), b"\0")
+
+
+def encode_table(columns: Mapping[str, NDArray[Any]], *, name: str) -> bytes:
+    """Write columns of equal length as the bytes of a binary table that follows an image.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray of shape (n,)
+        Numbers, or texts in ASCII.
+    name : str
+        Of the table, its EXTNAME.
+    """
+    arrays = list(columns.values())
+    kinds = np.dtype([(key, array.dtype) for key, array in columns.items()])
+    table = fits.BinTableHDU(np.rec.fromarrays(arrays, dtype=kinds), name=name)
+    with io.BytesIO() as stream:
+        fits.HDUList([fits.PrimaryHDU(), table]).writeto(stream)
+        return stream.getvalue()[_BLOCK:]  # without the empty image before it
+
+
+def _native(column: NDArray[Any]) -> NDArray[Any]:
+    return column.astype(column.dtype.newbyteorder("="))
 
 
 def _padded(content: bytes, filler: bytes) -> bytes:
@@ -168,16 +217,22 @@ def _has_absurd_counts(file: BinaryIO) -> bool:
 
 
 def _require_image(
-    path: Path, hdus: fits.HDUList, hdu: int | None, error: type[ImageError | StampError]
+    path: Path,
+    hdus: fits.HDUList,
+    hdu: int | None,
+    error: type[ImageError | StampError],
+    axes: int = 2,
 ) -> Any:
     """Find the HDU of the image, whose claims must be possible."""
     image = _find_image(hdus) if hdu is None else hdus[hdu]
     where = "" if hdu is None else f" in HDU {hdu}"
-    if image is None or not image.is_image or len(image.shape) != 2:
-        raise error(f"{path}: holds no image{where}")
-    ny, nx = image.shape
-    if max(ny, nx) > _LARGEST_SIDE or ny * nx > _TIGHTEST * path.stat().st_size:
-        raise error(f"{path}: claims to be {nx} x {ny} pixels")
+    if image is None or not image.is_image or len(image.shape) != axes:
+        raise error(f"{path}: holds no {_NAMES[axes]}{where}")
+    if max(image.shape[-2:]) > _LARGEST_SIDE or (
+        math.prod(image.shape) > _TIGHTEST * path.stat().st_size
+    ):
+        claimed = " x ".join(str(side) for side in reversed(image.shape))
+        raise error(f"{path}: claims to be {claimed} pixels")
     return image
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
+import numpy as np
 
 from realbogus.errors import DatasetError, ModelError, RealBogusError
 from realbogus.recipes import Recipe
 
-__all__ = ["File", "open_hdf5", "read_recipe", "write_recipe"]
+__all__ = ["File", "open_hdf5", "read_recipe", "text_type", "write_recipe"]
 
 File = h5py.File
 _RECIPE = "recipe"
@@ -45,6 +47,12 @@ def open_hdf5(
         problem = "not a readable HDF5 file" if mode == "r" else "can't write this HDF5 file"
         reason = (str(cause).splitlines() or [type(cause).__name__])[0][:120]
         raise error(f"{path}: {problem} ({reason})") from cause
+
+
+def text_type(length: int) -> np.dtype[Any]:
+    """Return the type of texts of at most so many bytes of UTF-8."""
+    kind: np.dtype[Any] = h5py.string_dtype("utf-8", max(length, 1))
+    return kind
 
 
 def read_recipe(path: Path, *, error: type[DatasetError | ModelError]) -> Recipe | None:

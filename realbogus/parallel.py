@@ -1,6 +1,7 @@
 """Work spread over processes, and waiting spread over threads."""
 
 import multiprocessing
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import (
     Executor,
@@ -10,6 +11,7 @@ from concurrent.futures import (
     as_completed,
 )
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from threading import Event
 from typing import TypeVar
@@ -18,10 +20,11 @@ from tqdm import tqdm
 
 from realbogus.errors import ConfigError, RealBogusError
 
-__all__ = ["map_threads", "map_unordered", "progress"]
+__all__ = ["map_ordered", "map_threads", "map_unordered", "progress"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_AHEAD = 3
 
 
 def map_unordered(
@@ -44,10 +47,45 @@ def map_unordered(
     if workers == 1 or len(work) < 2:
         yield from progress(map(function, work), label=label, total=len(work))
         return
+    with _processes(min(workers, len(work))) as pool:
+        yield from _gather(pool, function, work, label)
+
+
+def map_ordered(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int
+) -> Iterator[Result]:
+    """Call ``function`` on every item in ``workers`` processes, and give results in their order.
+
+    Only a few items more than were given back are taken and worked on, so that neither the items
+    nor the results fill the memory. With one worker everything happens in this process.
+
+    Raises
+    ------
+    ConfigError
+        If there are no workers.
+    RealBogusError
+        If a worker dies, as it does when the memory is full.
+    """
+    _require_workers(workers)
+    if workers == 1:
+        yield from map(function, items)
+        return
+    ahead: deque[Future[Result]] = deque()
+    with _processes(workers) as pool:
+        for item in items:
+            ahead.append(pool.submit(function, item))
+            if len(ahead) > _AHEAD * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+@contextmanager
+def _processes(workers: int) -> Iterator[Executor]:
     context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(min(workers, len(work)), mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
-            yield from _gather(pool, function, work, label)
+            yield pool
         except BrokenProcessPool as error:
             raise RealBogusError(
                 "a worker process died, perhaps because the memory is full: give fewer workers"

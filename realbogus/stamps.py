@@ -1,20 +1,47 @@
-"""Stamps: small FITS images around one source."""
+"""Stamps: small FITS images around one source, each in a file of its own or together in cubes.
+
+A cube holds the stamps of an exposure: the image of HDU 0 has the shape (n, ny, nx), and row *i* of
+the table in HDU 1 describes plane *i*. The name ``cube.fits[7]`` means plane 7, counted from 0.
+"""
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.errors import StampError
-from realbogus.files import errors_name
-from realbogus.fitsfiles import Header, encode_cards, encode_image, header_value, read_fits
+from realbogus.files import atomic_path, errors_name
+from realbogus.fitsfiles import (
+    Header,
+    encode_cards,
+    encode_image,
+    encode_table,
+    header_value,
+    read_fits,
+    read_table,
+)
 
-__all__ = ["crop", "read_stamp", "sky_cards", "write_stamp"]
+__all__ = [
+    "crop",
+    "crop_window",
+    "plane_name",
+    "read_planes",
+    "read_stamp",
+    "sky_cards",
+    "split_plane",
+    "write_cube",
+    "write_stamp",
+]
 
 _COPIED = ("FILTER", "EXPTIME", "MJD-OBS", "MAGZPT", "GAIN", "FWHM", "SECPIX", "EQUINOX", "RADESYS")
 _NATIVE_POLE = ("LONPOLE", "LATPOLE")
+_PLANE = re.compile(r"(.+)\[(\d{1,9})\]", re.ASCII | re.DOTALL)
+_COLUMNS = ("x", "y", "object", "detection")
 _WCS = ("CTYPE", "CUNIT", "CRVAL", "CD", "CDELT", "PC", "PV", "CROTA")
 
 
@@ -26,9 +53,9 @@ def read_stamp(
     Parameters
     ----------
     path : Path
-        The FITS file.
+        The FITS file, or ``cube.fits[7]``.
     extension : int
-        The HDU that holds the pixels.
+        The HDU that holds the pixels; those of a cube are always in HDU 0.
     mask_value : float, optional
         The value that marks a masked pixel, for images of integers.
 
@@ -42,11 +69,31 @@ def read_stamp(
     StampError
         If the file is missing, damaged, or has no image there.
     """
-    image = read_fits(path, hdu=extension, error=StampError)
-    pixels = image.pixels.astype(np.float32)
+    name, plane = split_plane(str(path))
+    if plane is None:
+        image = read_fits(path, hdu=extension, error=StampError).pixels
+    else:
+        cube = read_fits(Path(name), hdu=0, axes=3, error=StampError).pixels
+        if plane >= len(cube):
+            raise StampError(f"{name}: has {len(cube)} planes, and plane {plane} is asked for")
+        image = cube[plane]
+    pixels = image.astype(np.float32)
     if mask_value is not None:
-        pixels[image.pixels == mask_value] = np.nan
+        pixels[image == mask_value] = np.nan
     return pixels
+
+
+def plane_name(name: str, plane: int) -> str:
+    """Name a plane of a cube, as lists do."""
+    return f"{name}[{plane}]"
+
+
+def split_plane(name: str) -> tuple[str, int | None]:
+    """Take ``cube.fits[7]`` apart into the cube and the plane; None for a file of its own."""
+    if not name.endswith("]"):
+        return name, None
+    match = _PLANE.fullmatch(name)
+    return (match[1], int(match[2])) if match else (name, None)
 
 
 def crop(stamp: NDArray[np.float32], *, extent: int) -> NDArray[np.float32]:
@@ -72,12 +119,25 @@ def crop(stamp: NDArray[np.float32], *, extent: int) -> NDArray[np.float32]:
         If the stamp is smaller than the feature.
     """
     ny, nx = stamp.shape
-    if min(ny, nx) < 2 * extent:
-        raise StampError(f"{nx} x {ny} pixels, smaller than 2 x extent = {2 * extent}")
-    bottom, left = ny // 2 - extent, nx // 2 - extent
-    found = stamp[bottom : bottom + 2 * extent + 1, left : left + 2 * extent + 1]
+    found = stamp[crop_window(ny, nx, extent=extent)]
     missing = [(0, 2 * extent + 1 - side) for side in found.shape]
     return np.pad(found, missing, constant_values=np.nan)
+
+
+@lru_cache(maxsize=64)
+def crop_window(ny: int, nx: int, *, extent: int) -> tuple[slice, slice]:
+    """Give the rows and columns of a stamp that `crop` cuts out, as far as the stamp has them.
+
+    Raises
+    ------
+    StampError
+        If the stamp is smaller than the feature.
+    """
+    if min(ny, nx) < 2 * extent:
+        raise StampError(f"{nx} x {ny} pixels, smaller than 2 x extent = {2 * extent}")
+    corners = (side // 2 - extent for side in (ny, nx))
+    rows, columns = (slice(start, start + 2 * extent + 1) for start in corners)
+    return rows, columns
 
 
 def sky_cards(header: Header) -> str:
@@ -112,6 +172,63 @@ def write_stamp(
             part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_cube(
+    path: Path,
+    pixels: NDArray[np.float32],
+    *,
+    shared: str,
+    cards: Iterable[tuple[str, object]],
+    columns: Mapping[str, NDArray[Any]],
+) -> None:
+    """Write the stamps of an exposure as a cube with a table, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    pixels : ndarray of shape (n, ny, nx)
+        ADU; masked pixels NaN; at least one plane.
+    shared : str
+        The cards of the image, from `sky_cards`. The pixel of reference differs from plane to
+        plane, so it belongs in the columns ``crpix1`` and ``crpix2``.
+    cards : iterable of (keyword, value)
+        Further cards, EXPNAME among them.
+    columns : mapping of str to ndarray of shape (n,)
+        What is known of each plane: ``x``, ``y``, ``object``, ``detection`` and more. With
+        ``mag`` and ``dmag``, a bare list of planes is as good as a full one.
+
+    Raises
+    ------
+    StampError
+        If there is no plane, or a column is missing or not of n rows.
+    """
+    lengths = {name: len(column) for name, column in columns.items()}
+    missing = [name for name in _COLUMNS if name not in lengths]
+    if missing or not len(pixels) or set(lengths.values()) != {len(pixels)}:
+        raise StampError(
+            f"{path}: a cube needs at least one plane and a row for each, with columns "
+            f"{', '.join(_COLUMNS)}; got {len(pixels)} planes and columns {lengths}"
+        )
+    with atomic_path(path) as part, part.open("wb") as stream:
+        stream.write(encode_image(pixels, shared + encode_cards([("EXTEND", True), *cards])))
+        stream.write(encode_table(columns, name="PLANES"))
+
+
+def read_planes(path: Path) -> dict[str, NDArray[Any]]:
+    """Read what the table of a cube says of its planes, as arrays of shape (n,).
+
+    Raises
+    ------
+    StampError
+        If it has no such table.
+    """
+    columns = read_table(path)
+    missing = [name for name in _COLUMNS if name not in columns]
+    if missing:
+        raise StampError(f"{path}: its table of planes has no {', '.join(missing)}")
+    return columns
 
 
 def _is_wcs(keyword: str) -> bool:

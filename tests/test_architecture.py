@@ -18,8 +18,10 @@ ROOT = PACKAGE.parent
 # A module imports from lower layers, and in its own layer only from those left of it.
 LAYERS = {
     "L0": "errors",
-    "L1": "files remotes config recipes options lists scores hdf5 fitsfiles normalisation metrics",
-    "L2": "database images stamps dataset models plots parallel cutting fetch",
+    "L1": "files remotes config recipes options exposures lists scores hdf5 fitsfiles plainfits "
+    "normalisation metrics splits",
+    "L2": "database images stamps blocks features selection dataset models plots parallel cutting "
+    "fetch",
     "L3": "provenance surveys simulation",
     "L4": "stages",
     "L5": "cli tasks __main__",

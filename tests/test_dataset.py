@@ -8,10 +8,10 @@ from realbogus.dataset import (
     Part,
     read_dataset_recipe,
     read_part,
-    split_by_object,
     write_dataset,
 )
 from realbogus.errors import DatasetError
+from realbogus.splits import split_by_object
 from tests.helpers import make_recipe, unique_image
 
 CATALOGUE = st.lists(

@@ -103,7 +103,8 @@ def test_bad_input_to_cutouts_is_one_line(survey, tmp_path, words, parts):
 )
 def test_bad_input_to_the_builder_is_one_line(training, tmp_path, words, parts):
     (tmp_path / "empty").write_text("")
-    (tmp_path / "notfits").write_text("notfits\n")
+    for name in ("notfits", "notfits2"):
+        (tmp_path / name).write_text("notfits\nnotfits2\n")
     lists = {"GOOD": training / "good.txt", "BAD": training / "bad.txt"}
     words = [lists.get(word, word) for word in words]
     assert_one_line(run_script("buildMLDataset.py", *words, cwd=tmp_path), *parts)

@@ -2,29 +2,51 @@
 
 import logging
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from realbogus.dataset import Part, read_dataset_recipe, split_by_object, write_dataset
-from realbogus.errors import ConfigError, DatasetError, StampError
+from realbogus.blocks import Cut
+from realbogus.dataset import DatasetWriter, Part, read_dataset_recipe
+from realbogus.errors import ConfigError, DatasetError
+from realbogus.features import (
+    ROTATIONS,
+    Features,
+    Job,
+    Treatment,
+    make_features,
+    reading_order,
+)
 from realbogus.files import require_readable_file, require_writable_folder
-from realbogus.lists import Row, read_list
-from realbogus.normalisation import canonical_name, normalise
-from realbogus.parallel import progress
+from realbogus.normalisation import canonical_name
+from realbogus.options import available_cores
+from realbogus.parallel import map_ordered, progress
 from realbogus.provenance import identify
 from realbogus.recipes import Recipe, already_made
-from realbogus.stamps import crop, read_stamp
+from realbogus.selection import Catalogue, select_stamps
+from realbogus.splits import OUT, TEST, TRAIN, hold_out_nights, split_by_night, split_by_object
 
-__all__ = ["ROTATIONS", "build_dataset"]
+__all__ = ["build_dataset"]
 
 log = logging.getLogger(__name__)
 
-ROTATIONS: dict[int, tuple[int, ...]] = {90: (1, 2, 3), 180: (2,)}
-"""The quarter turns of the copies that a rotation step in degrees adds."""
+# Rows of the catalogue, and the features made of them.
+_Done = tuple[NDArray[np.int64], Features]
+
+_SIDES = {TRAIN: "train", TEST: "test"}
+_KINDS = {1: "real", 0: "bogus"}
+# Features of one job, which a worker holds, and of one window, within which rows are shuffled.
+_JOB_BYTES = 4 * 2**20
+_JOBS_A_WINDOW = 32
+_LARGEST_JOB = 1024
+# Below this, starting processes takes longer than they save.
+_WORTH_PROCESSES = 50_000
 
 
 def build_dataset(
@@ -39,9 +61,14 @@ def build_dataset(
     normalisation: str = "signPreserveNorm",
     mask_value: float | None = None,
     test_fraction: float = 0.25,
+    holdout_nights: Sequence[int] = (),
     seed: int = 0,
+    workers: int | None = None,
 ) -> None:
     """Build a data set: stamps cropped and normalised, split into a training and a test part.
+
+    The lists decide the split before any stamp is read; stamps are then read, and features
+    written, block by block, so that memory does not grow with their number but for the lists.
 
     Parameters
     ----------
@@ -52,7 +79,7 @@ def build_dataset(
     extent : int
         Half the side of a feature in pixels.
     extension : int
-        The HDU of a stamp that holds its pixels.
+        The HDU of the pixels in a stamp's own file; those of a cube are always in HDU 0.
     skew : float
         Bogus detections for every real one; they are drawn over the whole list.
     rotation : int, optional
@@ -63,8 +90,14 @@ def build_dataset(
         The value that marks masked pixels in stamps of integers.
     test_fraction : float
         Of the objects of each kind.
+    holdout_nights : sequence of int
+        Test on these nights instead, or on so many of the newest; what they show of an object
+        keeps its other detections out of the training part.
     seed : int
         Of the draws.
+    workers : int, optional
+        Processes that read; by default as many as there are cores, if there is enough to do. The
+        result is the same.
 
     Raises
     ------
@@ -73,8 +106,7 @@ def build_dataset(
     """
     normalisation = canonical_name(normalisation)
     _check_options(extent, extension, skew, rotation, test_fraction)
-    if mask_value is not None and not math.isfinite(mask_value):
-        raise ConfigError(f"m (mask value) must be a number of a pixel; got {mask_value}")
+    _check_numbers(mask_value, holdout_nights)
     require_readable_file(good, name="good")
     require_readable_file(bad, name="bad")
     options = {
@@ -85,50 +117,42 @@ def build_dataset(
         "N": normalisation,
         "m": mask_value,
         "testFraction": test_fraction,
+        "holdoutNights": list(holdout_nights) or None,
         "seed": seed,
     }
-    inputs = {
-        "good": identify(good),
-        "bad": identify(bad),
-    }
-    recipe = Recipe("build", options, inputs)
+    recipe = Recipe("build", options, {"good": identify(good), "bad": identify(bad)})
     if already_made(output, read_dataset_recipe(output) if output.exists() else None, recipe):
         return
     require_writable_folder(output.parent)
     rng = np.random.default_rng(seed)
-    selection = _select(good, bad, skew, rng)
-    part = _read(selection.entries, extent, extension, mask_value)
-    is_test = split_by_object(part.objects, part.targets, fraction=test_fraction, rng=rng)
-    turned = _rotate(part.select(~is_test), rotation)
-    train = _features(turned.select(rng.permutation(len(turned))), normalisation)
-    test = _features(part.select(is_test), normalisation)
-    results = {
-        **_counts("train", train),
-        **_counts("test", test),
-        "duplicates": selection.duplicates,
-        "in_both_lists": selection.in_both,
-        "fully_masked": len(selection.entries) - len(part),
-    }
-    write_dataset(output, train, test, Recipe(recipe.stage, options, inputs, results))
-    log.info("%s: %d training and %d test stamps", output, len(train), len(test))
+    selection = select_stamps(good, bad, skew=skew, rng=rng)
+    split = _split(selection.stamps, test_fraction, tuple(holdout_nights), rng)
+    turns = ROTATIONS[rotation] if rotation else ()
+    treatment = Treatment(Cut(extent, extension, mask_value), normalisation, turns)
+    with DatasetWriter.create(output) as writer:
+        counts = _write(writer, split, treatment, rng, workers)
+        results = {**counts, **selection.results, **split.results}
+        writer.finish(Recipe(recipe.stage, options, recipe.inputs, results))
+    _report(output, results)
 
 
 @dataclass(frozen=True)
-class _Entry:
-    """A listed stamp: its row, its file and its target."""
+class _Split:
+    """The stamps to read, and which of them train.
 
-    row: Row
-    path: Path
-    target: int
+    Attributes
+    ----------
+    stamps : Catalogue
+        Those of the training and of the test part.
+    is_train : ndarray of shape (n,)
+        True for the training part.
+    results : dict
+        What a recipe says of the split.
+    """
 
-
-@dataclass(frozen=True)
-class _Selection:
-    """The entries drawn, and how many were left out because they were listed twice."""
-
-    entries: tuple[_Entry, ...]
-    duplicates: int
-    in_both: int
+    stamps: Catalogue
+    is_train: NDArray[np.bool_]
+    results: dict[str, Any]
 
 
 def _check_options(
@@ -147,84 +171,111 @@ def _check_options(
         raise ConfigError(f"testFraction must be between 0 and 1; got {test_fraction}")
 
 
-def _select(good: Path, bad: Path, skew: float, rng: np.random.Generator) -> _Selection:
-    listed = [*_entries(good, target=1), *_entries(bad, target=0)]
-    unique = list({(entry.path, entry.target): entry for entry in listed}.values())
-    reals = {entry.row.object for entry in unique if entry.target}
-    both = reals & {entry.row.object for entry in unique if not entry.target}
-    kept = [entry for entry in unique if entry.row.object not in both]
-    if both:
-        log.warning("%d objects are in both lists and are left out: %s", len(both), _some(both))
-    real = [entry for entry in kept if entry.target]
-    bogus = [entry for entry in kept if not entry.target]
-    for entries, path, name in ((real, good, "real"), (bogus, bad, "bogus")):
-        if not entries:
-            raise DatasetError(f"{path}: lists no {name} detection that can be used")
-    drawn = _draw(bogus, round(skew * len(real)), rng)
-    return _Selection((*real, *drawn), len(listed) - len(unique), len(unique) - len(kept))
+def _check_numbers(mask_value: float | None, holdout_nights: Sequence[int]) -> None:
+    if mask_value is not None and not math.isfinite(mask_value):
+        raise ConfigError(f"m (mask value) must be a number of a pixel; got {mask_value}")
+    if any(night < 1 for night in holdout_nights):
+        raise ConfigError(f"holdoutNights must be above 0; got {list(holdout_nights)}")
 
 
-def _entries(path: Path, *, target: int) -> list[_Entry]:
-    return [_Entry(row, path.parent / row.stamp, target) for row in read_list(path)]
+def _split(
+    stamps: Catalogue, fraction: float, nights: tuple[int, ...], rng: np.random.Generator
+) -> _Split:
+    if not nights:
+        is_test = split_by_object(stamps.objects, stamps.targets, fraction=fraction, rng=rng)
+        return _Split(stamps, ~is_test, {})
+    held_out = hold_out_nights(stamps.nights, nights)
+    sides = split_by_night(stamps.objects, stamps.nights, held_out=held_out)
+    is_out = sides == OUT
+    results = {
+        "held_out_nights": held_out.tolist(),
+        "kept_out_of_training": int(is_out.sum()),
+        "objects_kept_out_of_training": len(np.unique(stamps.objects[is_out])),
+    }
+    return _Split(stamps.select(~is_out), sides[~is_out] == TRAIN, results)
 
 
-def _draw(bogus: list[_Entry], count: int, rng: np.random.Generator) -> list[_Entry]:
-    if count > len(bogus):
-        log.warning(
-            "%d bogus stamps were asked for, %d are listed: all are used", count, len(bogus)
-        )
-    chosen = rng.choice(len(bogus), min(count, len(bogus)), replace=False)
-    return [bogus[index] for index in sorted(chosen)]
+def _write(
+    writer: DatasetWriter,
+    split: _Split,
+    treatment: Treatment,
+    rng: np.random.Generator,
+    workers: int | None,
+) -> dict[str, int]:
+    """Read, treat and write all stamps, and count what was written."""
+    count = len(split.stamps)
+    size = _job_size(treatment)
+    order = reading_order(split.stamps.files, split.stamps.planes, rng)
+    places = [order[start : start + size] for start in range(0, count, size)]
+    jobs = (_job(split, rows) for rows in places)
+    worth = available_cores() if count >= _WORTH_PROCESSES else 1
+    made = map_ordered(partial(make_features, treatment=treatment), jobs, workers=workers or worth)
+    counts = {f"{side}_{kind}": 0 for side in _SIDES.values() for kind in _KINDS.values()}
+    masked = 0
+    for window in _windows(
+        zip(places, progress(made, label="stamps", total=len(places)), strict=True)
+    ):
+        for which, part in _parts(window, split, rng):
+            writer.append(which, part)
+            for target, kind in _KINDS.items():
+                counts[f"{which}_{kind}"] += int((part.targets == target).sum())
+        masked += sum(int((done.masked == 1).sum()) for _, done in window)
+    for name, count in counts.items():
+        if not count:
+            raise DatasetError(f"no stamp that can be used is left for {name.replace('_', ', ')}")
+    return {**counts, "fully_masked": masked}
 
 
-def _read(entries: Sequence[_Entry], extent: int, extension: int, mask_value: float | None) -> Part:
-    """Read and crop the stamps; leave out those without a single pixel."""
-    pixels = np.empty((len(entries), 2 * extent + 1, 2 * extent + 1), np.float32)
-    for index, entry in enumerate(progress(entries, label="stamps", total=len(entries))):
-        pixels[index] = _read_crop(entry.path, extent, extension, mask_value)
-    part = Part(
-        stamps=pixels,
-        targets=np.array([entry.target for entry in entries], np.int8),
-        names=np.array([entry.path.name for entry in entries]),
-        objects=np.array([entry.row.object for entry in entries]),
-        mag=np.array([entry.row.mag for entry in entries], np.float64),
+def _job_size(treatment: Treatment) -> int:
+    features = (1 + len(treatment.turns)) * (2 * treatment.cut.extent) ** 2
+    return int(np.clip(_JOB_BYTES // (4 * features), 1, _LARGEST_JOB))
+
+
+def _job(split: _Split, rows: NDArray[np.int64]) -> Job:
+    stamps = split.stamps
+    return Job(stamps.folder, stamps.files[rows], stamps.planes[rows], split.is_train[rows])
+
+
+def _windows(done: Iterable[_Done]) -> Iterator[list[_Done]]:
+    """Gather jobs so many at a time."""
+    jobs = iter(done)
+    while window := list(islice(jobs, _JOBS_A_WINDOW)):
+        yield window
+
+
+def _parts(
+    window: Sequence[_Done], split: _Split, rng: np.random.Generator
+) -> Iterator[tuple[str, Part]]:
+    """Give the rows of both parts that a window has, those that train in a random order."""
+    pixels = [done.pixels for _, done in window]
+    rows = np.concatenate([places[done.rows] for places, done in window])
+    masked, seeing = (
+        np.concatenate([getattr(done, name)[done.rows] for _, done in window])
+        for name in ("masked", "seeing")
     )
-    return part.select(np.flatnonzero(np.isfinite(_feature_pixels(pixels)).any(axis=(1, 2))))
+    stamps = np.concatenate(pixels)
+    for side, which in _SIDES.items():
+        chosen = np.flatnonzero(split.is_train[rows] == (side == TRAIN))
+        chosen = rng.permutation(chosen) if side == TRAIN else chosen
+        described = split.stamps.select(rows[chosen])
+        traits = {**described.traits, "seeing": seeing[chosen], "masked": masked[chosen]}
+        yield which, _part(described, stamps[chosen], traits)
 
 
-def _read_crop(
-    path: Path, extent: int, extension: int, mask_value: float | None
-) -> NDArray[np.float32]:
-    stamp = read_stamp(path, extension=extension, mask_value=mask_value)
-    try:
-        return crop(stamp, extent=extent)
-    except StampError as error:
-        raise StampError(f"{path}: {error}") from error
+def _part(stamps: Catalogue, pixels: NDArray[np.float32], traits: dict[str, NDArray[Any]]) -> Part:
+    return Part(pixels, stamps.targets, stamps.names, stamps.objects, stamps.mag, traits)
 
 
-def _rotate(part: Part, rotation: int | None) -> Part:
-    """Add copies of the crops turned about their middle pixel, which holds the source."""
-    if rotation is None:
-        return part
-    turns = (0, *ROTATIONS[rotation])
-    copies = part.select(np.tile(np.arange(len(part)), len(turns)))
-    turned = [np.rot90(part.stamps, turn, axes=(1, 2)) for turn in turns]
-    return replace(copies, stamps=np.concatenate(turned))
-
-
-def _features(part: Part, normalisation: str) -> Part:
-    return replace(part, stamps=normalise(_feature_pixels(part.stamps), normalisation))
-
-
-def _feature_pixels(crops: NDArray[np.float32]) -> NDArray[np.float32]:
-    return crops[:, :-1, :-1]  # (n, 2 * extent, 2 * extent)
-
-
-def _counts(which: str, part: Part) -> dict[str, int]:
-    real = int(part.targets.sum())
-    return {f"{which}_real": real, f"{which}_bogus": len(part) - real}
-
-
-def _some(names: set[str]) -> str:
-    shown = sorted(names)
-    return ", ".join(shown[:5]) + (" …" if len(shown) > 5 else "")
+def _report(output: Path, results: Mapping[str, Any]) -> None:
+    train, test = (
+        sum(results[f"{side}_{kind}"] for kind in _KINDS.values()) for side in _SIDES.values()
+    )
+    log.info("%s: %d training and %d test stamps", output, train, test)
+    if results["fully_masked"]:
+        log.info("%d stamps have no pixel and are left out", results["fully_masked"])
+    if results.get("kept_out_of_training"):
+        log.info(
+            "%d stamps of %d objects are kept out of training: the held-out nights show them too",
+            results["kept_out_of_training"],
+            results["objects_kept_out_of_training"],
+        )

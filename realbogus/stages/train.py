@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from realbogus.dataset import Part, read_dataset_recipe, read_part, split_by_object
+from realbogus.dataset import Part, read_dataset_recipe, read_part
 from realbogus.errors import ConfigError, DatasetError, RecipeError
 from realbogus.files import require_readable_file, require_writable_folder
 from realbogus.metrics import area_under, fpr_at_mdr, rates
@@ -19,6 +19,7 @@ from realbogus.models.training import train
 from realbogus.provenance import identify
 from realbogus.recipes import Recipe, already_made
 from realbogus.scores import Scores, read_score_recipe, write_scores
+from realbogus.splits import split_by_object
 
 __all__ = ["train_classifier"]
 

@@ -1,0 +1,227 @@
+"""Reading many stamps at once: the middles of files, and of planes of cubes."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realbogus.errors import StampError
+from realbogus.fitsfiles import FitsImage, header_value, read_fits
+from realbogus.plainfits import LONGEST_HEADER, Layout, card_number, find_layout
+from realbogus.stamps import crop_window
+
+__all__ = ["Crops", "Cut", "read_crops"]
+
+_FIRST_READ = 32 * 1024
+_SHORT_HEADER = 4 * 2880
+_LARGEST_READ = 4 * 2**20
+# Planes in between that are not asked for are read too, up to this share, rather than skipped.
+_DENSE = 0.3
+_SEEING = "FWHM"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What is cut out of a stamp, and how it is read.
+
+    Attributes
+    ----------
+    extent : int
+        Half the side of a feature in pixels.
+    extension : int
+        The HDU of the pixels in a file of its own; those of a cube are always in HDU 0.
+    mask_value : float or None
+        The value that marks a masked pixel, besides NaN.
+    """
+
+    extent: int
+    extension: int = 0
+    mask_value: float | None = None
+
+    @property
+    def side(self) -> int:
+        """The side of a crop, with one pixel more than the feature, so that it can be turned."""
+        return 2 * self.extent + 1
+
+
+@dataclass(frozen=True)
+class Crops:
+    """The middles of n stamps, as `realbogus.stamps.crop` gives them.
+
+    Attributes
+    ----------
+    pixels : ndarray of shape (n, 2 * extent + 1, 2 * extent + 1)
+        ADU, masked pixels NaN.
+    seeing : ndarray of shape (n,)
+        The FWHM that the headers say, NaN where they don't.
+    """
+
+    pixels: NDArray[np.float32]
+    seeing: NDArray[np.float32]
+
+
+def read_crops(
+    folder: Path, files: NDArray[np.bytes_], planes: NDArray[np.integer], cut: Cut
+) -> Crops:
+    """Read the middles of stamps.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the names of the files begin.
+    files : ndarray of shape (n,)
+        File names, UTF-8.
+    planes : ndarray of shape (n,)
+        The plane of a cube, from 0; -1 for a file of its own. Neighbours of one cube whose planes
+        ascend are read together.
+    cut : Cut
+        What to read of each.
+
+    Raises
+    ------
+    StampError
+        If a file is missing, damaged, holds no such stamp, or one smaller than the feature.
+    """
+    pixels = np.full((len(files), cut.side, cut.side), np.nan, np.float32)
+    seeing = np.full(len(files), np.nan, np.float32)
+    base = os.fsencode(folder)
+    for start, stop in _runs(files, planes):
+        path = os.path.join(base, files[start])  # noqa: PTH118 - ten times as fast as pathlib
+        if planes[start] < 0:
+            seeing[start] = _read_file(path, cut, pixels[start])
+        else:
+            run = slice(start, stop)
+            seeing[run] = _read_planes(path, planes[run], cut, pixels[run])
+    return Crops(pixels, seeing)
+
+
+def _runs(files: NDArray[np.bytes_], planes: NDArray[np.integer]) -> Iterator[tuple[int, int]]:
+    """Give the rows, first and behind the last, that can be read together."""
+    goes_on = (files[1:] == files[:-1]) & (planes[1:] > planes[:-1]) & (planes[:-1] >= 0)
+    ends = [*(np.flatnonzero(~goes_on) + 1).tolist(), len(files)]
+    return zip([0, *ends], ends, strict=False)
+
+
+def _read_file(path: bytes, cut: Cut, target: NDArray[np.float32]) -> float:
+    """Read one stamp into ``target``, and give its seeing."""
+    content = _content(path) if cut.extension == 0 else b""
+    layout = find_layout(content, axes=2)
+    if layout is None or len(content) < layout.file_bytes:
+        image = read_fits(_path(path), hdu=cut.extension, error=StampError)
+        _place(path, image.pixels, cut, target)
+        return _seeing(image)
+    _place(path, layout.image(content), cut, target)
+    return card_number(content, _SEEING.encode(), layout)
+
+
+def _content(path: bytes) -> bytes:
+    """Read a small file; nothing of a missing one, which `read_fits` puts in words."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        content = os.read(descriptor, _FIRST_READ)
+        if len(content) < _FIRST_READ:
+            return content
+        return content + os.read(descriptor, _LARGEST_READ)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def _read_planes(
+    path: bytes, planes: NDArray[np.integer], cut: Cut, target: NDArray[np.float32]
+) -> float:
+    """Read ascending planes of a cube into ``target``, and give their seeing."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise StampError(f"{_path(path)}: can't be read ({error.strerror})") from error
+    try:
+        header = os.pread(descriptor, _SHORT_HEADER, 0)
+        layout = find_layout(header, axes=3)
+        if layout is None:
+            header = os.pread(descriptor, LONGEST_HEADER, 0)
+            layout = find_layout(header, axes=3)
+        if layout is None or os.fstat(descriptor).st_size < layout.file_bytes:
+            return _read_other_cube(path, planes, cut, target)
+        _require_planes(path, planes, layout.shape[0])
+        for rows in _stretches(planes, layout.plane_bytes):
+            cube = _stretch(path, descriptor, layout, planes[rows])
+            _place(path, cube, cut, target[rows])
+        return card_number(header, _SEEING.encode(), layout)
+    except OSError as error:
+        raise StampError(f"{_path(path)}: can't be read ({error.strerror})") from error
+    finally:
+        os.close(descriptor)
+
+
+def _read_other_cube(
+    path: bytes, planes: NDArray[np.integer], cut: Cut, target: NDArray[np.float32]
+) -> float:
+    """Read a cube that is not plain, whole, or say in words what is wrong with it."""
+    cube = read_fits(_path(path), hdu=0, axes=3, error=StampError)
+    _require_planes(path, planes, len(cube.pixels))
+    _place(path, cube.pixels[planes], cut, target)
+    return _seeing(cube)
+
+
+def _require_planes(path: bytes, planes: NDArray[np.integer], count: int) -> None:
+    if planes[-1] >= count:
+        raise StampError(f"{_path(path)}: has {count} planes, and plane {planes[-1]} is listed")
+
+
+def _stretches(planes: NDArray[np.integer], plane_bytes: int) -> Iterator[slice]:
+    """Give the rows to read at one go: where few planes between are left out, and not too many."""
+    limit = max(_LARGEST_READ // plane_bytes, 1)
+    start = 0
+    if planes[-1] - planes[0] < limit and _DENSE * (planes[-1] - planes[0]) < len(planes):
+        yield slice(0, len(planes))
+        return
+    for stop in range(1, len(planes) + 1):
+        is_last = stop == len(planes)
+        if is_last or planes[stop] - planes[stop - 1] > 1 or planes[stop] - planes[start] >= limit:
+            yield slice(start, stop)
+            start = stop
+
+
+def _stretch(
+    path: bytes, descriptor: int, layout: Layout, planes: NDArray[np.integer]
+) -> NDArray[Any]:
+    """Read from the first to the last of the planes, and give those asked for."""
+    first, last = int(planes[0]), int(planes[-1])
+    size = (last - first + 1) * layout.plane_bytes
+    content = os.pread(descriptor, size, layout.offset + first * layout.plane_bytes)
+    if len(content) != size:
+        raise StampError(f"{_path(path)}: ends before its plane {last}")
+    cube = np.frombuffer(content, layout.dtype).reshape(-1, *layout.shape[1:])
+    return cube if len(cube) == len(planes) else cube[planes - first]
+
+
+def _place(path: bytes, stamps: NDArray[Any], cut: Cut, target: NDArray[np.float32]) -> None:
+    """Put the middle of stamps of shape (..., ny, nx) into ``target``."""
+    ny, nx = stamps.shape[-2:]
+    try:
+        rows, columns = crop_window(ny, nx, extent=cut.extent)
+    except StampError as error:
+        raise StampError(f"{_path(path)}: {error}") from error
+    middle = stamps[..., rows, columns]
+    inside = target[..., : middle.shape[-2], : middle.shape[-1]]
+    inside[...] = middle
+    if cut.mask_value is not None:
+        inside[middle == cut.mask_value] = np.nan
+
+
+def _seeing(image: FitsImage) -> float:
+    value = header_value(image.header, _SEEING)
+    return float(value) if isinstance(value, int | float) else float("nan")
+
+
+def _path(path: bytes) -> Path:
+    return Path(os.fsdecode(path))

@@ -1,0 +1,150 @@
+"""Features out of stamps: cropped, turned and normalised, block by block, in a random order."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realbogus.blocks import Cut, read_crops
+from realbogus.normalisation import normalise
+
+__all__ = ["ROTATIONS", "Features", "Job", "Treatment", "make_features", "reading_order"]
+
+ROTATIONS: dict[int, tuple[int, ...]] = {90: (1, 2, 3), 180: (2,)}
+"""The quarter turns of the copies that a rotation step in degrees adds."""
+
+# Neighbours in a cube, or in a list, that stay together when the order of reading is drawn.
+_RUN = 128
+# Stamps that are normalised at one go: they fit into the processor's cache.
+_CACHED = 256
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """How features are made of stamps.
+
+    Attributes
+    ----------
+    cut : Cut
+        What is read of a stamp.
+    normalisation : str
+        One of the normalisations.
+    turns : tuple of int
+        Quarter turns of the copies that a training stamp gets.
+    """
+
+    cut: Cut
+    normalisation: str
+    turns: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """Stamps that one worker reads; the arrays have shape (n,).
+
+    Attributes
+    ----------
+    folder, files, planes
+        As `realbogus.blocks.read_crops` takes them.
+    is_train : ndarray
+        True where turned copies are wanted.
+    """
+
+    folder: Path
+    files: NDArray[np.bytes_]
+    planes: NDArray[np.int32]
+    is_train: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Features:
+    """What comes of a job of n stamps.
+
+    Attributes
+    ----------
+    pixels : ndarray of shape (m, 2 * extent, 2 * extent)
+        Normalised. Stamps without a single pixel have none, turned stamps have several.
+    rows : ndarray of shape (m,)
+        The stamp in the job that each is of.
+    masked, seeing : ndarray of shape (n,)
+        The masked fraction of the feature's pixels; the FWHM in the stamp's header.
+    """
+
+    pixels: NDArray[np.float32]
+    rows: NDArray[np.int64]
+    masked: NDArray[np.float32]
+    seeing: NDArray[np.float32]
+
+
+def make_features(job: Job, treatment: Treatment) -> Features:
+    """Read the stamps of a job, and make their features.
+
+    Raises
+    ------
+    StampError
+        If a stamp can't be read, or is smaller than the feature.
+    """
+    crops = read_crops(job.folder, job.files, job.planes, treatment.cut)
+    masked = 1 - np.isfinite(_feature(crops.pixels)).mean(axis=(1, 2), dtype=np.float32)
+    kept = np.flatnonzero(masked < 1)
+    turned = kept[job.is_train[kept]]
+    parts = [_normalised(crops.pixels, kept, 0, treatment.normalisation)]
+    for turn in treatment.turns:
+        parts.append(_normalised(crops.pixels, turned, turn, treatment.normalisation))
+    return Features(
+        np.concatenate(parts),
+        np.concatenate([kept, *(turned for _ in treatment.turns)]),
+        masked,
+        crops.seeing,
+    )
+
+
+def reading_order(
+    files: NDArray[np.bytes_], planes: NDArray[np.int32], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw an order in which stamps are read, that the disk likes.
+
+    Runs of neighbours, in a cube or in the list, stay together; the runs are shuffled.
+
+    Parameters
+    ----------
+    files, planes : ndarray of shape (n,)
+        As `realbogus.blocks.read_crops` takes them.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Every row once.
+    """
+    alone = np.flatnonzero(planes < 0)
+    together = np.flatnonzero(planes >= 0)
+    _, cube = np.unique(files[together], return_inverse=True)
+    order = np.lexsort((planes[together], cube))
+    together, cube = together[order], cube[order]
+    neighbours = np.concatenate([alone, together])
+    starts = set(range(0, len(neighbours), _RUN))
+    starts |= set((len(alone) + np.flatnonzero(np.diff(cube, prepend=-1))).tolist())
+    runs = np.split(neighbours, sorted(starts - {0}))
+    shuffled = [runs[index] for index in rng.permutation(len(runs))]
+    return np.concatenate(shuffled)
+
+
+def _feature(crops: NDArray[np.float32]) -> NDArray[np.float32]:
+    return crops[:, :-1, :-1]  # (n, 2 * extent, 2 * extent)
+
+
+def _normalised(
+    crops: NDArray[np.float32], rows: NDArray[np.int64], turn: int, name: str
+) -> NDArray[np.float32]:
+    """Turn crops about their middle pixel, which holds the source, and normalise the features."""
+    features = np.empty((len(rows), crops.shape[1] - 1, crops.shape[2] - 1), np.float32)
+    for some in _slices(len(rows), _CACHED):
+        turned = np.rot90(crops[rows[some]], turn, axes=(1, 2))
+        features[some] = normalise(_feature(turned), name)
+    return features
+
+
+def _slices(count: int, step: int) -> Iterator[slice]:
+    return (slice(start, start + step) for start in range(0, count, step))

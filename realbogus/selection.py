@@ -1,0 +1,303 @@
+"""Which of the listed stamps make a data set: each once, of one kind, as many as are asked for."""
+
+import logging
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realbogus.errors import DatasetError, StampError
+from realbogus.exposures import read_exposure_name
+from realbogus.lists import Columns, read_columns
+from realbogus.stamps import read_planes, split_plane
+
+__all__ = ["Catalogue", "Selection", "select_stamps"]
+
+log = logging.getLogger(__name__)
+
+_SHOWN = 5
+_NAN = float("nan")
+# The error in magnitudes of a flux of signal to noise 1: 2.5 / ln(10).
+_POGSON = 2.5 / np.log(10)
+_NO_EXPOSURE = b"-"
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Listed stamps; the arrays have shape (n,), texts are UTF-8.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the names of the files begin.
+    files, planes : ndarray
+        The file of each stamp, and its plane in it; -1 for a file of its own.
+    targets : ndarray
+        1 for real, 0 for bogus.
+    objects : ndarray
+        The objects that they show.
+    mag, snr : ndarray
+        Magnitude and signal to noise, NaN where unknown.
+    nights, cameras, filters : ndarray
+        Of the exposure; -1 and empty where unknown.
+    """
+
+    folder: Path
+    files: NDArray[np.bytes_]
+    planes: NDArray[np.int32]
+    targets: NDArray[np.int8]
+    objects: NDArray[np.bytes_]
+    mag: NDArray[np.float32]
+    snr: NDArray[np.float32]
+    nights: NDArray[np.int32]
+    cameras: NDArray[np.bytes_]
+    filters: NDArray[np.bytes_]
+
+    def __len__(self) -> int:
+        """Return the number of stamps."""
+        return len(self.targets)
+
+    @property
+    def names(self) -> NDArray[np.bytes_]:
+        """The stamps' names without their folders; ``cube.fits[7]`` of a plane."""
+        names = np.strings.rpartition(self.files, b"/")[2]
+        in_cubes = np.strings.add(names, [b"[%d]" % plane for plane in self.planes.tolist()])
+        return np.where(self.planes < 0, names, in_cubes)
+
+    @property
+    def traits(self) -> dict[str, NDArray[Any]]:
+        """What data sets say of each stamp, as far as the lists know it."""
+        return {
+            "snr": self.snr,
+            "night": self.nights,
+            "camera": self.cameras,
+            "filter": self.filters,
+        }
+
+    def select(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Catalogue":
+        """Return the catalogue of these rows."""
+        columns = {name: value[rows] for name, value in vars(self).items() if name != "folder"}
+        return replace(self, **columns)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The stamps chosen, and how many were left out.
+
+    Attributes
+    ----------
+    stamps : Catalogue
+        The stamps.
+    listed : dict of str to int
+        Rows of either list.
+    duplicates : int
+        Rows of a stamp that the same list has already.
+    in_both : int
+        Stamps that both lists have, or whose object both have.
+    not_drawn : int
+        Bogus stamps beyond the skew.
+    """
+
+    stamps: Catalogue
+    listed: dict[str, int]
+    duplicates: int
+    in_both: int
+    not_drawn: int
+
+    @property
+    def results(self) -> dict[str, int]:
+        """What a recipe says of the selection."""
+        return {
+            **{f"listed_{kind}": count for kind, count in self.listed.items()},
+            "duplicates": self.duplicates,
+            "in_both_lists": self.in_both,
+            "not_drawn": self.not_drawn,
+        }
+
+
+def select_stamps(good: Path, bad: Path, *, skew: float, rng: np.random.Generator) -> Selection:
+    """Choose stamps from the lists; no pixel is read, and of cubes only the tables if need be.
+
+    Parameters
+    ----------
+    good, bad : Path
+        Lists of the stamps of real and of bogus detections.
+    skew : float
+        Bogus detections for every real one, drawn over the whole list.
+    rng : numpy.random.Generator
+        The source of the draw.
+
+    Raises
+    ------
+    FormatError, StampError, DatasetError
+        If a list or the table of a cube is not one, or a kind is missing.
+    """
+    real, bogus = (_read(path, target, good.parent) for path, target in ((good, 1), (bad, 0)))
+    counts = {"real": len(real), "bogus": len(bogus)}
+    listed = _join(real, bogus)
+    del real, bogus  # a million rows are there once
+    stamp_ids = _stamp_ids(listed)
+    _, object_ids = np.unique(listed.objects, return_inverse=True)
+    _, first = np.unique(2 * stamp_ids + listed.targets, return_index=True)
+    unique = np.sort(first)
+    has_mixed_object = _in_both(object_ids, listed.targets)
+    is_mixed = has_mixed_object | _in_both(stamp_ids, listed.targets)
+    _warn(listed, has_mixed_object, is_mixed)
+    kept = unique[~is_mixed[unique]]
+    for kind, path, name in ((1, good, "real"), (0, bad, "bogus")):
+        if not (listed.targets[kept] == kind).any():
+            raise DatasetError(f"{path}: lists no {name} detection that can be used")
+    drawn = _draw(kept, listed.targets, skew, rng)
+    duplicates, in_both = len(listed) - len(unique), len(unique) - len(kept)
+    return Selection(listed.select(drawn), counts, duplicates, in_both, len(kept) - len(drawn))
+
+
+def _read(path: Path, target: int, folder: Path) -> Catalogue:
+    columns = read_columns(path)
+    files, planes = _split_planes(columns.stamps)
+    if path.parent != folder:
+        prefix = os.fsencode(path.parent.absolute()) + b"/"
+        files = np.where(np.strings.startswith(files, b"/"), files, np.strings.add(prefix, files))
+    columns = _with_tables(columns, folder, files, planes)
+    nights, cameras, filters = _exposures(columns)
+    return Catalogue(
+        folder,
+        files,
+        planes,
+        np.full(len(columns), target, np.int8),
+        columns.objects,
+        columns.mag.astype(np.float32),
+        _signal_to_noise(columns.dmag),
+        nights,
+        cameras,
+        filters,
+    )
+
+
+def _split_planes(stamps: NDArray[np.bytes_]) -> tuple[NDArray[np.bytes_], NDArray[np.int32]]:
+    """Take names like ``cube.fits[7]`` apart, as `realbogus.stamps.split_plane` does."""
+    planes = np.full(len(stamps), -1, np.int32)
+    files = stamps.copy()
+    rows = np.flatnonzero(np.strings.endswith(stamps, b"]"))
+    parts = [split_plane(name.decode()) for name in stamps[rows].tolist()]
+    for row, (file, plane) in zip(rows.tolist(), parts, strict=True):
+        if plane is not None:
+            files[row], planes[row] = file.encode(), plane
+    return files, planes
+
+
+def _with_tables(
+    columns: Columns, folder: Path, files: NDArray[np.bytes_], planes: NDArray[np.int32]
+) -> Columns:
+    """Let the tables of cubes say what a bare list of their planes does not."""
+    bare = np.flatnonzero((planes >= 0) & (columns.obs == _NO_EXPOSURE))
+    if not len(bare):
+        return columns
+    tables = {name: read_planes(folder / os.fsdecode(name)) for name in np.unique(files[bare])}
+    rows = [_table_row(folder, tables, files[row], planes[row]) for row in bare]
+    objects = columns.objects.astype(object)
+    objects[bare] = [str(row["object"]).encode() for row in rows]
+    mag, dmag = columns.mag.copy(), columns.dmag.copy()
+    mag[bare] = [row.get("mag", _NAN) for row in rows]
+    dmag[bare] = [row.get("dmag", _NAN) for row in rows]
+    return replace(columns, objects=objects.astype(np.bytes_), mag=mag, dmag=dmag)
+
+
+def _table_row(
+    folder: Path, tables: dict[bytes, dict[str, NDArray[Any]]], file: bytes, plane: int
+) -> dict[str, Any]:
+    table = tables[file]
+    if plane >= len(table["object"]):
+        raise StampError(
+            f"{folder / os.fsdecode(file)}: has {len(table['object'])} planes, "
+            f"and plane {plane} is listed"
+        )
+    return {name: column[plane] for name, column in table.items()}
+
+
+def _exposures(
+    columns: Columns,
+) -> tuple[NDArray[np.int32], NDArray[np.bytes_], NDArray[np.bytes_]]:
+    """Give the night, the camera and the filter of each row, from its exposure or its stamp."""
+    named = np.where(columns.obs == _NO_EXPOSURE, columns.stamps, columns.obs)
+    names, which = np.unique(named, return_inverse=True)
+    found = [read_exposure_name(name.decode()) for name in names.tolist()]
+    nights = np.array([item.night for item in found], np.int32)
+    cameras = np.array([item.camera for item in found], "S3")
+    filters = np.array([item.filter for item in found], "S1")
+    return nights[which], cameras[which], filters[which]
+
+
+def _signal_to_noise(dmag: NDArray[np.float64]) -> NDArray[np.float32]:
+    known = np.where(dmag > 0, dmag, _NAN)
+    return np.asarray(_POGSON / known, np.float32)
+
+
+def _join(real: Catalogue, bogus: Catalogue) -> Catalogue:
+    columns: dict[str, Any] = {
+        name: np.concatenate([column, getattr(bogus, name)])
+        for name, column in vars(real).items()
+        if name != "folder"
+    }
+    return replace(real, **columns)
+
+
+def _stamp_ids(listed: Catalogue) -> NDArray[np.int64]:
+    """Give equal numbers to equal stamps, however their names are written."""
+    files = listed.files
+    is_odd = np.strings.startswith(files, b"/")
+    for sign in (b"./", b"//"):
+        is_odd |= np.strings.find(files, sign) >= 0
+    if is_odd.any():
+        names = files.astype(object)
+        folder = os.fsencode(listed.folder.absolute())
+        names[is_odd] = [os.path.relpath(os.path.join(folder, n), folder) for n in names[is_odd]]  # noqa: PTH118
+        files = names.astype(np.bytes_)
+    _, file_ids = np.unique(files, return_inverse=True)
+    most = int(listed.planes.max(initial=-1)) + 2
+    ids: NDArray[np.int64] = np.unique(file_ids * most + listed.planes + 1, return_inverse=True)[1]
+    return ids
+
+
+def _in_both(ids: NDArray[np.int64], targets: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Say of each row whether both kinds have what its number stands for."""
+    is_of = np.zeros((2, ids.max(initial=-1) + 1), bool)
+    is_of[targets, ids] = True
+    is_mixed: NDArray[np.bool_] = is_of[0] & is_of[1]
+    return is_mixed[ids]
+
+
+def _warn(
+    listed: Catalogue, has_mixed_object: NDArray[np.bool_], is_mixed: NDArray[np.bool_]
+) -> None:
+    objects = np.unique(listed.objects[has_mixed_object]).tolist()
+    if objects:
+        shown = ", ".join(name.decode() for name in objects[:_SHOWN])
+        shown += " …" if len(objects) > _SHOWN else ""
+        log.warning("%d objects are in both lists and are left out: %s", len(objects), shown)
+    others = is_mixed & ~has_mixed_object
+    if others.any():
+        shown = os.fsdecode(listed.files[others][0])
+        log.warning(
+            "%d rows show stamps that are in both lists, for different objects, and are left out: "
+            "%s and more",
+            int(others.sum()),
+            shown,
+        )
+
+
+def _draw(
+    kept: NDArray[np.int64], targets: NDArray[np.int8], skew: float, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Keep all the real, and draw the bogus that go with them over the whole list."""
+    real, bogus = (kept[targets[kept] == kind] for kind in (1, 0))
+    count = round(skew * len(real))
+    if count > len(bogus):
+        log.warning(
+            "%d bogus stamps were asked for, %d are listed: all are used", count, len(bogus)
+        )
+    chosen = rng.choice(len(bogus), min(count, len(bogus)), replace=False)
+    return np.concatenate([real, bogus[np.sort(chosen)]])
