@@ -1,6 +1,8 @@
 """What the Luigi tasks share: option types, recipes checked, and errors in one line."""
 
 import logging
+import os
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -170,14 +172,23 @@ def run_luigi(argv: Sequence[str]) -> int:
     _tidy_luigi_log()
     try:
         words = _canonical_words(argv)
-        if not any(word.startswith("--log-level") for word in words):
-            words += ["--log-level", "INFO"]
-        return 0 if luigi.run(words) else 1
+        return 0 if luigi.run([*_defaults(words), *words]) else 1
     except PidLockAlreadyTakenExit:
         log.error("the same command is running already (--no-lock allows two)")
     except (RealBogusError, ParameterException, TaskClassException, OSError, ValueError) as error:
         log.error("%s", describe_error(error))
     return 1
+
+
+def _defaults(words: Sequence[str]) -> list[str]:
+    """Give the options of Luigi that were left out and should not be as Luigi has them.
+
+    Its log is too long to read, and its folder of locks can't be shared by the users of a machine.
+    """
+    locks = Path(tempfile.gettempdir(), f"luigi-{os.getuid()}")
+    wanted = {"--log-level": "INFO", "--lock-pid-dir": str(locks)}
+    given = {word.partition("=")[0] for word in words}
+    return [f"{name}={value}" for name, value in wanted.items() if name not in given]
 
 
 def _given_on_command_line(family: str, name: str) -> str | None:

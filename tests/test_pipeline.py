@@ -239,6 +239,14 @@ def test_failure_exits_1_and_leaves_no_target(survey, tmp_path):
     assert not any((made / name).exists() for name in NAMES)
 
 
+def test_another_users_locks_are_no_hindrance(survey, tmp_path, monkeypatch):
+    """Luigi's own folder of locks belongs to the first user of a machine."""
+    (tmp_path / "luigi").write_text("not yours")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    done = local("GetCutOuts", f"--configFile={survey}", "--mjds=58310", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 def test_no_nights_is_one_line(survey, tmp_path):
     done = local("GetCutOuts", f"--configFile={survey}", cwd=tmp_path)
     assert_fails(done, "mjds: give at least one night")
