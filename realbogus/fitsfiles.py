@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import RLock
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -44,6 +45,8 @@ _LARGEST_SIDE = 40_000
 _NAMES = {2: "image", 3: "cube"}
 # Pixels a byte: no packing of the surveys makes an image smaller.
 _TIGHTEST = 2000
+# What is done with warnings is the same for all threads.
+_WARNINGS = RLock()
 # The standard ends at 999. Each begins with its keyword, so that the search is fast.
 _ABSURD = (re.compile(rb"NAXIS *= *\d{4}"), re.compile(rb"TFIELDS *= *\d{4}"))
 
@@ -243,7 +246,7 @@ def _find_image(hdus: fits.HDUList) -> Any:
 @contextmanager
 def _one_line(path: Path, error: type[ImageError | StampError]) -> Iterator[None]:
     try:
-        with warnings.catch_warnings():
+        with _WARNINGS, warnings.catch_warnings():
             warnings.simplefilter("ignore", VerifyWarning)
             warnings.filterwarnings("error", "File may have been truncated", AstropyWarning)
             yield

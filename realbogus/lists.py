@@ -6,6 +6,7 @@ A position, an object and a stamp travel as one row of a table with a commented 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ __all__ = [
 _COLUMNS = "# x y mag dmag ra dec obs object stamp"
 _RECIPE = "# recipe: "
 _NUMBERS = 6
-_BATCH = 8192
+_CHUNK = 8192
 _NAN = float("nan")
 
 
@@ -111,7 +112,7 @@ def read_list(path: Path) -> list[Row]:
     FormatError
         If the file is not such a list; the message names the line.
     """
-    return list(_rows(path))
+    return list(_rows(read_lines(path), path, has_header=False))
 
 
 def read_columns(path: Path) -> Columns:
@@ -122,9 +123,8 @@ def read_columns(path: Path) -> Columns:
     FormatError
         If the file is not such a list; the message names the line.
     """
-    parts = [_columns(batch, has_header, path) for has_header, batch in _batches(path)]
-    parts = parts or [_columns_of([])]
     names = ("mag", "dmag", "obs", "objects", "stamps")
+    parts = list(_chunks(path)) or [_columns_of([])]
     return Columns(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
@@ -151,26 +151,13 @@ def _line(row: Row, *, where: Path) -> str:
     return " ".join(words)
 
 
-def _rows(path: Path) -> Iterator[Row]:
-    for has_header, batch in _batches(path):
-        for number, text in batch:
-            yield _row(text, has_header, where=f"{path}, line {number}")
-
-
-def _batches(path: Path) -> Iterator[tuple[bool, list[tuple[int, str]]]]:
-    """Give the numbered lines that are not comments, and whether the columns have been named."""
-    has_header = False
-    batch: list[tuple[int, str]] = []
-    for number, line in read_lines(path):
+def _rows(lines: Iterable[tuple[int, str]], path: Path, *, has_header: bool) -> Iterator[Row]:
+    for number, line in lines:
         text = line.strip()
-        is_comment = text.startswith("#")
-        if len(batch) == _BATCH or (is_comment and text == _COLUMNS):
-            yield has_header, batch
-            batch = []
-        has_header = has_header or text == _COLUMNS
-        if text and not is_comment:
-            batch.append((number, text))
-    yield has_header, batch
+        if text.startswith("#"):
+            has_header = has_header or text == _COLUMNS
+        elif text:
+            yield _row(text, has_header, where=f"{path}, line {number}")
 
 
 def _row(text: str, has_header: bool, *, where: str) -> Row:
@@ -185,21 +172,23 @@ def _row(text: str, has_header: bool, *, where: str) -> Row:
     return Row(x, y, mag, dmag, ra, dec, obs, name, stamp)
 
 
-def _columns(batch: Sequence[tuple[int, str]], has_header: bool, path: Path) -> Columns:
-    if has_header and batch:
+def _chunks(path: Path) -> Iterator[Columns]:
+    """Read so many lines at a time: quickly, if all of them are rows, and else one by one."""
+    has_header = False
+    lines = read_lines(path)
+    while chunk := list(islice(lines, _CHUNK)):
         try:
-            return _split(batch)
-        except ValueError:  # not ASCII, or not a row: then the rows say where
-            pass
-    rows = [_row(text, has_header, where=f"{path}, line {number}") for number, text in batch]
-    return _columns_of(rows)
+            yield _split(chunk, has_header=has_header)
+        except ValueError:  # not ASCII, or a comment, or not a row: then the rows say where
+            yield _columns_of(list(_rows(chunk, path, has_header=has_header)))
+        has_header = has_header or any(line.strip() == _COLUMNS for _, line in chunk)
 
 
-def _split(batch: Sequence[tuple[int, str]]) -> Columns:
-    words = zip(*(text.split() for _, text in batch), strict=True)
-    *numbers, obs, objects, stamps = words
-    if len(numbers) != _NUMBERS:
-        raise ValueError(len(numbers))
+def _split(chunk: Sequence[tuple[int, str]], *, has_header: bool) -> Columns:
+    """Take rows apart; ValueError if they are not all rows. No comment is: it has no number."""
+    if not has_header:
+        raise ValueError
+    *numbers, obs, objects, stamps = zip(*[line.split() for _, line in chunk], strict=True)
     _, _, mag, dmag, _, _ = (np.array(column, np.float64) for column in numbers)
     return Columns(mag, dmag, *(np.array(texts, np.bytes_) for texts in (obs, objects, stamps)))
 

@@ -1,4 +1,4 @@
-"""Work spread over processes, and waiting spread over threads."""
+"""Work spread over processes or threads, and waiting spread over threads."""
 
 import multiprocessing
 from collections import deque
@@ -11,7 +11,6 @@ from concurrent.futures import (
     as_completed,
 )
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from functools import partial
 from threading import Event
 from typing import TypeVar
@@ -47,49 +46,45 @@ def map_unordered(
     if workers == 1 or len(work) < 2:
         yield from progress(map(function, work), label=label, total=len(work))
         return
-    with _processes(min(workers, len(work))) as pool:
-        yield from _gather(pool, function, work, label)
+    context = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(min(workers, len(work)), mp_context=context) as pool:
+        try:
+            yield from _gather(pool, function, work, label)
+        except BrokenProcessPool as error:
+            raise RealBogusError(
+                "a worker process died, perhaps because the memory is full: give fewer workers"
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def map_ordered(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int
 ) -> Iterator[Result]:
-    """Call ``function`` on every item in ``workers`` processes, and give results in their order.
+    """Call ``function`` on every item in ``workers`` threads, and give results in their order.
 
-    Only a few items more than were given back are taken and worked on, so that neither the items
-    nor the results fill the memory. With one worker everything happens in this process.
+    For work on arrays, for which NumPy lets go of the interpreter: threads start at once and share
+    the memory. Only a few items more than were given back are taken and worked on, so that neither
+    the items nor the results fill the memory. With one worker everything happens in this thread.
 
     Raises
     ------
     ConfigError
         If there are no workers.
-    RealBogusError
-        If a worker dies, as it does when the memory is full.
     """
     _require_workers(workers)
     if workers == 1:
         yield from map(function, items)
         return
     ahead: deque[Future[Result]] = deque()
-    with _processes(workers) as pool:
-        for item in items:
-            ahead.append(pool.submit(function, item))
-            if len(ahead) > _AHEAD * workers:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-
-
-@contextmanager
-def _processes(workers: int) -> Iterator[Executor]:
-    context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         try:
-            yield pool
-        except BrokenProcessPool as error:
-            raise RealBogusError(
-                "a worker process died, perhaps because the memory is full: give fewer workers"
-            ) from error
+            for item in items:
+                ahead.append(pool.submit(function, item))
+                if len(ahead) > _AHEAD * workers:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from realbogus.errors import DatasetError, StampError
 from realbogus.exposures import read_exposure_name
 from realbogus.lists import Columns, read_columns
-from realbogus.stamps import read_planes, split_plane
+from realbogus.stamps import read_planes
 
 __all__ = ["Catalogue", "Selection", "select_stamps"]
 
@@ -23,6 +23,7 @@ _NAN = float("nan")
 # The error in magnitudes of a flux of signal to noise 1: 2.5 / ln(10).
 _POGSON = 2.5 / np.log(10)
 _NO_EXPOSURE = b"-"
+_LONGEST_PLANE = 10
 
 
 @dataclass(frozen=True)
@@ -182,10 +183,14 @@ def _split_planes(stamps: NDArray[np.bytes_]) -> tuple[NDArray[np.bytes_], NDArr
     planes = np.full(len(stamps), -1, np.int32)
     files = stamps.copy()
     rows = np.flatnonzero(np.strings.endswith(stamps, b"]"))
-    parts = [split_plane(name.decode()) for name in stamps[rows].tolist()]
-    for row, (file, plane) in zip(rows.tolist(), parts, strict=True):
-        if plane is not None:
-            files[row], planes[row] = file.encode(), plane
+    if not len(rows):
+        return files, planes
+    cubes, _, ends = np.strings.rpartition(stamps[rows], b"[")
+    digits = np.strings.rstrip(ends, b"]")
+    is_plane = np.strings.isdigit(digits) & (np.strings.str_len(digits) < _LONGEST_PLANE)
+    is_plane &= (np.strings.add(digits, b"]") == ends) & (cubes != b"")
+    rows = rows[is_plane]
+    files[rows], planes[rows] = cubes[is_plane], digits[is_plane].astype(np.int32)
     return files, planes
 
 

@@ -45,8 +45,6 @@ _KINDS = {1: "real", 0: "bogus"}
 _JOB_BYTES = 4 * 2**20
 _JOBS_A_WINDOW = 32
 _LARGEST_JOB = 1024
-# Below this, starting processes takes longer than they save.
-_WORTH_PROCESSES = 50_000
 
 
 def build_dataset(
@@ -96,8 +94,7 @@ def build_dataset(
     seed : int
         Of the draws.
     workers : int, optional
-        Processes that read; by default as many as there are cores, if there is enough to do. The
-        result is the same.
+        Threads that read; by default as many as there are cores. The result is the same.
 
     Raises
     ------
@@ -208,8 +205,8 @@ def _write(
     order = reading_order(split.stamps.files, split.stamps.planes, rng)
     places = [order[start : start + size] for start in range(0, count, size)]
     jobs = (_job(split, rows) for rows in places)
-    worth = available_cores() if count >= _WORTH_PROCESSES else 1
-    made = map_ordered(partial(make_features, treatment=treatment), jobs, workers=workers or worth)
+    make = partial(make_features, treatment=treatment)
+    made = map_ordered(make, jobs, workers=workers or available_cores())
     counts = {f"{side}_{kind}": 0 for side in _SIDES.values() for kind in _KINDS.values()}
     masked = 0
     for window in _windows(
@@ -256,6 +253,8 @@ def _parts(
     stamps = np.concatenate(pixels)
     for side, which in _SIDES.items():
         chosen = np.flatnonzero(split.is_train[rows] == (side == TRAIN))
+        if not len(chosen):
+            continue
         chosen = rng.permutation(chosen) if side == TRAIN else chosen
         described = split.stamps.select(rows[chosen])
         traits = {**described.traits, "seeing": seeing[chosen], "masked": masked[chosen]}
