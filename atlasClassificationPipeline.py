@@ -15,6 +15,7 @@ import luigi
 from realbogus.config import SURVEYS, load_config
 from realbogus.cutting import take_thresholds
 from realbogus.errors import ConfigError
+from realbogus.options import parse_holdout
 from realbogus.surveys.atlas import LabelRules as AtlasRules
 from realbogus.surveys.ps1 import LabelRules as Ps1Rules
 from realbogus.tasks import FilesParameter, NightsParameter, RecipeTask, run_luigi
@@ -188,9 +189,12 @@ class BuildMLDataset(_LocatedTask):
     N = luigi.Parameter(default="signPreserveNorm", description="normalisation")
     m = luigi.OptionalFloatParameter(default=None, description="value of masked pixels")
     testFraction = luigi.FloatParameter(default=0.25, description="of the objects")
+    holdoutNights = luigi.Parameter(
+        default="", description="nights, or how many of the newest, to test on instead"
+    )
     seed = luigi.IntParameter(default=0, description="of the draws")
 
-    content_options = ("e", "E", "s", "r", "N", "m", "testFraction", "seed")
+    content_options = (*("e", "E", "s", "r", "N", "m"), *("testFraction", "holdoutNights", "seed"))
 
     def content_inputs(self) -> Mapping[str, Path]:
         return {name: self.path(name, f"{name}.txt") for name in ("good", "bad")}
@@ -214,7 +218,9 @@ class BuildMLDataset(_LocatedTask):
     def wanted_options(self) -> Mapping[str, Any]:
         from realbogus.normalisation import canonical_name
 
-        return {**super().wanted_options(), "N": canonical_name(self.N)}
+        held_out = list(parse_holdout(self.holdoutNights)) or None
+        normalisation = canonical_name(self.N)
+        return {**super().wanted_options(), "N": normalisation, "holdoutNights": held_out}
 
     def run(self) -> None:
         from realbogus.stages.build import build_dataset
@@ -231,6 +237,7 @@ class BuildMLDataset(_LocatedTask):
             normalisation=self.N,
             mask_value=self.m,
             test_fraction=self.testFraction,
+            holdout_nights=parse_holdout(self.holdoutNights),
             seed=self.seed,
         )
 

@@ -28,12 +28,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add("-m", type=float, help="value of masked pixels in stamps of integers (none)")
     add("--testFraction", type=float, default=0.25, help="of the objects (%(default)s)")
+    add(
+        "--holdoutNights",
+        default="",
+        help="test on these nights, or on so many of the newest, instead (none)",
+    )
     add("--seed", type=int, default=0, help="of the draws (%(default)s)")
     options = parser.parse_args(argv)
     return run(lambda: _build(options), verbose=options.verbose)
 
 
 def _build(options: argparse.Namespace) -> None:
+    from realbogus.options import parse_holdout
     from realbogus.stages.build import build_dataset
 
     build_dataset(
@@ -47,6 +53,7 @@ def _build(options: argparse.Namespace) -> None:
         normalisation=options.N,
         mask_value=options.m,
         test_fraction=options.testFraction,
+        holdout_nights=parse_holdout(options.holdoutNights),
         seed=options.seed,
     )
 

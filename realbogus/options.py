@@ -8,7 +8,14 @@ from datetime import date
 
 from realbogus.errors import ConfigError
 
-__all__ = ["available_cores", "parse_date", "parse_names", "parse_nights", "require_choice"]
+__all__ = [
+    "available_cores",
+    "parse_date",
+    "parse_holdout",
+    "parse_names",
+    "parse_nights",
+    "require_choice",
+]
 
 _NIGHT = re.compile(r"[1-9][0-9]{4}")
 
@@ -35,6 +42,30 @@ def parse_nights(text: str | Iterable[object]) -> tuple[int, ...]:
         _words(text) if isinstance(text, str) else [w for part in text for w in _words(str(part))]
     )
     return tuple(sorted({night for word in words for night in _night_range(word)}))
+
+
+def parse_holdout(text: str) -> tuple[int, ...]:
+    """Read the nights to hold out: nights as `parse_nights` reads them, or how many of the newest.
+
+    Returns
+    -------
+    tuple of int
+        Nights (MJD), or one number below 10000; empty for none.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither.
+    """
+    if re.fullmatch(r"\s*[1-9][0-9]{0,3}\s*", text, re.ASCII):
+        return (int(text),)
+    try:
+        return parse_nights(text)
+    except ConfigError as error:
+        raise ConfigError(
+            f"holdoutNights must be nights such as 58318-58320, or how many of the newest, such "
+            f"as 2; got {text!r}"
+        ) from error
 
 
 def parse_date(text: str, *, name: str) -> date:
