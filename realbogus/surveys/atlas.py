@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,6 +49,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 """The kinds of detections that each value of ``stampsToGenerate`` asks for."""
 
 _NAN = float("nan")
+_COLUMNS = 8
 _SHOWN = 5
 _LONGEST_SHOWN = 60
 _OBS = re.compile(r"\d{2}[a-z]\d{5}o\d{4}[A-Za-z]", re.ASCII)
@@ -131,8 +132,7 @@ class Selection:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Detection:
+class Detection(NamedTuple):
     """One labelled detection; ``x`` and ``y`` have pixel centres at half-integers.
 
     ``rule`` says why it was chosen.
@@ -290,12 +290,11 @@ def _unpromoted(
 
 
 def _detection(row: Any, rule: str, *, is_real: bool = False) -> Detection:
-    x, y, mag, dmag, ra, dec = map(_number, (row.x, row.y, row.mag, row.dmag, row.ra, row.dec))
-    return Detection(int(row.id), int(row.object), x, y, mag, dmag, ra, dec, is_real, rule)
-
-
-def _number(value: float | None) -> float:
-    return _NAN if value is None else float(value)
+    """Make a record of a row, whose columns are in the order of its fields."""
+    values = row[:_COLUMNS]
+    if None in values:
+        values = tuple(_NAN if value is None else value for value in values)
+    return Detection._make((*values, is_real, rule))
 
 
 _Choice = Callable[[Database, int, str, Selection], list[Detection]]
