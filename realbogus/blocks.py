@@ -156,6 +156,8 @@ def _read_planes(
             cube = _stretch(path, descriptor, layout, planes[rows])
             _place(path, cube, cut, target[rows])
         return card_number(header, _SEEING.encode(), layout)
+    except StampError:
+        raise
     except OSError as error:
         raise StampError(f"{_path(path)}: can't be read ({error.strerror})") from error
     finally:

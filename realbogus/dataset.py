@@ -15,6 +15,7 @@ Data sets of the predecessor are read too. Their ``X`` and ``testX`` are flatten
 are what the names of the files begin with.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +28,14 @@ from numpy.typing import NDArray
 
 from realbogus.errors import DatasetError
 from realbogus.files import atomic_path
-from realbogus.hdf5 import File, open_hdf5, read_recipe, text_type, write_recipe
+from realbogus.hdf5 import (
+    File,
+    add_recipe,
+    open_hdf5,
+    read_recipe,
+    reserve_space,
+    text_type,
+)
 from realbogus.lists import object_of
 from realbogus.recipes import Recipe
 
@@ -107,48 +115,62 @@ class DatasetWriter:
     @classmethod
     @contextmanager
     def create(cls, path: Path) -> Iterator["DatasetWriter"]:
-        """Open a data set for writing; it is whole or absent once the block has ended.
-
-        `finish` must be called in the block.
-        """
+        """Open a data set for writing; it is whole or absent once the block has ended."""
         with atomic_path(path) as part:
-            writer = None
             with open_hdf5(part, "w") as file:
-                writer = cls(file)
-                yield writer
-            write_recipe(part, writer._recipe, error=DatasetError)
+                yield cls(file)
+                file.flush()
+                size = file.id.get_filesize()
+            os.truncate(part, size)  # without the room that was not needed
 
     def append(self, which: str, part: Part) -> None:
         """Add rows to the ``train`` or the ``test`` part."""
         stamps, targets = _NAMES[which]
-        self._extend(stamps, part.stamps.astype(np.float32, copy=False))
-        self._extend(targets, part.targets)
-        self._extend(f"{which}_files", part.names)
-        self._extend(f"{which}_objects", part.objects)
-        self._extend(f"{which}_mag", part.mag)
-        for name, values in part.traits.items():
-            self._extend(f"{which}_{name}", values)
+        columns: dict[str, NDArray[Any]] = {
+            "files": part.names,
+            "objects": part.objects,
+            "mag": part.mag,
+            **part.traits,
+        }
+        found: dict[str, NDArray[Any]] = {
+            stamps: part.stamps.astype(np.float32, copy=False),
+            targets: part.targets,
+            **{f"{which}_{name}": values for name, values in columns.items()},
+        }
+        encoded = {name: _encoded(values) for name, values in found.items()}
+        reserve_space(self._file, sum(values.nbytes for values in encoded.values()))
+        for name, values in encoded.items():
+            self._extend(name, values)
 
     def finish(self, recipe: Recipe) -> None:
         """Say what made the data set."""
-        self._recipe = recipe
+        reserve_space(self._file, len(recipe.to_json()))
+        add_recipe(self._file, recipe)
 
-    def _extend(self, name: str, values: NDArray[Any]) -> None:
-        encoded = _encoded(values)
+    def _extend(self, name: str, encoded: NDArray[Any]) -> None:
+        if name in self._file and encoded.dtype.itemsize > self._file[name].dtype.itemsize:
+            encoded = self._take_out(name, encoded)
         if name not in self._file:
-            row_bytes = max(encoded[:1].nbytes, encoded.dtype.itemsize)
-            rows = min(max(_CHUNK_BYTES // row_bytes, 1), _CHUNK_ROWS)
-            self._file.create_dataset(
-                name,
-                shape=(0, *encoded.shape[1:]),
-                maxshape=(None, *encoded.shape[1:]),
-                chunks=(rows, *encoded.shape[1:]),
-                dtype=encoded.dtype,
-            )
+            self._file.create_dataset(name, data=encoded, **_storage(encoded))
+            return
         column = self._file[name]
         start = len(column)
         column.resize(start + len(encoded), axis=0)
         column[start:] = encoded
+
+    def _take_out(self, name: str, more: NDArray[Any]) -> NDArray[Any]:
+        """Take a column of texts out of the file that has no room for longer ones."""
+        texts = np.concatenate([self._file[name][:].astype(np.bytes_), more.astype(np.bytes_)])
+        del self._file[name]
+        return _encoded(texts)
+
+
+def _storage(values: NDArray[Any]) -> dict[str, Any]:
+    """Say how a column is laid out that grows row by row."""
+    row_bytes = max(values[:1].nbytes, values.dtype.itemsize)
+    rows = min(max(_CHUNK_BYTES // row_bytes, 1), _CHUNK_ROWS)
+    shape = values.shape[1:]
+    return {"maxshape": (None, *shape), "chunks": (rows, *shape), "dtype": values.dtype}
 
 
 def write_dataset(path: Path, train: Part, test: Part, recipe: Recipe) -> None:

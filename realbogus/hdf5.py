@@ -1,5 +1,7 @@
 """Opening HDF5 files: the only home of h5py."""
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +13,25 @@ import numpy as np
 from realbogus.errors import DatasetError, ModelError, RealBogusError
 from realbogus.recipes import Recipe
 
-__all__ = ["File", "open_hdf5", "read_recipe", "text_type", "write_recipe"]
+__all__ = [
+    "File",
+    "add_recipe",
+    "open_hdf5",
+    "read_recipe",
+    "reserve_space",
+    "text_type",
+    "write_recipe",
+]
 
 File = h5py.File
 _RECIPE = "recipe"
+# Chunks that could not be written must not stay in memory: on a full disk HDF5 would try again when
+# the process ends, and crash it.
+_CHUNK_CACHE: dict[str, int | None] = {"r": None, "r+": 0, "w": 0}
+# What chunks that are begun, and HDF5's own notes, may take.
+_SPARE_ROOM = 8 * 2**20
+# What file systems say that can't reserve space.
+_NOT_OFFERED = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 # What h5py raises when a part is missing, damaged, or of another kind than is asked for.
 _DAMAGE = (OSError, LookupError, RuntimeError, TypeError, ValueError, AttributeError, MemoryError)
 
@@ -32,17 +49,17 @@ def open_hdf5(
     mode : str
         As h5py knows it.
     error : type
-        What to raise. When the disk fails while writing, OSError is.
+        What to raise. What HDF5 raises while writing, as on a full disk, passes.
     """
     if mode == "r" and not path.exists():
         raise error(f"{path}: no such file")
     try:
-        with h5py.File(path, mode) as file:
+        with h5py.File(path, mode, rdcc_nbytes=_CHUNK_CACHE[mode]) as file:
             yield file
     except RealBogusError:
         raise
     except _DAMAGE as cause:
-        if mode != "r" and isinstance(cause, OSError):
+        if mode != "r" and isinstance(cause, OSError | RuntimeError):
             raise
         problem = "not a readable HDF5 file" if mode == "r" else "can't write this HDF5 file"
         reason = (str(cause).splitlines() or [type(cause).__name__])[0][:120]
@@ -68,4 +85,29 @@ def write_recipe(path: Path, recipe: Recipe, *, error: type[DatasetError | Model
     It is a data set of one text, since an HDF5 attribute can't be larger than 64 KiB.
     """
     with open_hdf5(path, "r+", error=error) as file:
-        file[_RECIPE] = recipe.to_json()
+        add_recipe(file, recipe)
+
+
+def add_recipe(file: h5py.File, recipe: Recipe) -> None:
+    """Write the recipe into an HDF5 file that is open and has none."""
+    file[_RECIPE] = recipe.to_json()
+
+
+def reserve_space(file: h5py.File, more: int) -> None:
+    """Ask the disk for room for so many bytes more, before HDF5 is surprised by a refusal.
+
+    HDF5 writes chunks late, even when a file is closed, and may crash if it can't. The room that is
+    not needed stays at the end of the file.
+
+    Raises
+    ------
+    OSError
+        If the disk is full.
+    """
+    file.flush()
+    with Path(file.filename).open("r+b") as stream:
+        try:
+            os.posix_fallocate(stream.fileno(), 0, file.id.get_filesize() + more + _SPARE_ROOM)
+        except OSError as error:
+            if error.errno not in _NOT_OFFERED:
+                raise

@@ -66,7 +66,8 @@ class Catalogue:
         """The stamps' names without their folders; ``cube.fits[7]`` of a plane."""
         names = np.strings.rpartition(self.files, b"/")[2]
         in_cubes = np.strings.add(names, [b"[%d]" % plane for plane in self.planes.tolist()])
-        return np.where(self.planes < 0, names, in_cubes)
+        width = f"S{self.files.dtype.itemsize + _LONGEST_PLANE + 2}"  # that of any other rows too
+        return np.where(self.planes < 0, names, in_cubes).astype(width)
 
     @property
     def traits(self) -> dict[str, NDArray[Any]]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -5,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realbogus.dataset import (
+    TRAITS,
+    DatasetWriter,
     Part,
     read_dataset_recipe,
     read_part,
@@ -132,6 +136,75 @@ CHANGES = [
 def test_a_damaged_data_set_is_one_line(tmp_path, name, value, message):
     with pytest.raises(DatasetError, match=rf"d\.h5: {message}"):
         read_part(change(tmp_path / "d.h5", name, value), "train")
+
+
+def write_old(path, targets, n=3, side=16):
+    """Write a part as the predecessor did: flattened, without our columns."""
+    with h5py.File(path, "w") as file:
+        for stamps, labels, files in (("X", "y", "train_files"), ("testX", "testy", "test_files")):
+            file[stamps] = unique_image(n, side, np.float64)
+            file[labels] = targets
+            file[files] = np.array([f"good/{i // 2}_a_b_{i}.fits".encode() for i in range(n)])
+    return path
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [[1, 0, 1], [[1], [0], [1]], [[0, 1], [1, 0], [0, 1]], [1.0, 0.0, 1.0]],
+    ids=["flat", "column", "one-hot", "float"],
+)
+@pytest.mark.parametrize("which", ["train", "test"])
+def test_a_data_set_of_the_predecessor_loads(tmp_path, targets, which):
+    part = read_part(write_old(tmp_path / "old.h5", targets, side=16), which)
+    assert np.array_equal(part.stamps, unique_image(12, 4).reshape(3, 4, 4))
+    assert part.stamps.dtype == np.float32
+    assert part.targets.tolist() == [1, 0, 1]
+    assert part.names.tolist() == ["good/0_a_b_0.fits", "good/0_a_b_1.fits", "good/1_a_b_2.fits"]
+    assert part.objects.tolist() == ["0", "0", "1"]
+    assert np.isnan(part.mag).all()
+    assert read_dataset_recipe(tmp_path / "old.h5") is None
+
+
+@pytest.mark.parametrize(
+    ("targets", "side", "message"),
+    [
+        ([1, 0, 1], 15, "its stamps are not square images"),
+        ([1, 0], 16, "its columns have different lengths"),
+        ([1, 0, 7], 16, "its targets are not all 0 or 1"),
+    ],
+)
+def test_a_damaged_data_set_of_the_predecessor_is_one_line(tmp_path, targets, side, message):
+    with pytest.raises(DatasetError, match=rf"old\.h5: {message}"):
+        read_part(write_old(tmp_path / "old.h5", targets, side=side), "train")
+
+
+def test_what_is_known_of_each_stamp_comes_back(tmp_path):
+    traits = {
+        "snr": np.array([9, np.nan, 5, 6], np.float32),
+        "night": np.array([58310, -1, 58311, 58312], np.int32),
+        "camera": np.array([b"02a", b"", b"03a", b"02a"]),
+    }
+    part = replace(make_part(), traits=traits)
+    write_dataset(tmp_path / "d.h5", part, part.select(np.array([3, 0])), make_recipe())
+    train, test = (read_part(tmp_path / "d.h5", which).traits for which in ("train", "test"))
+    assert set(train) == set(traits) <= set(TRAITS)
+    assert np.array_equal(train["snr"], traits["snr"], equal_nan=True)
+    assert test["night"].tolist() == [58312, 58310]
+    assert train["camera"].tolist() == ["02a", "", "03a", "02a"]
+
+
+def test_parts_grow_row_by_row_in_chunks(tmp_path):
+    with DatasetWriter.create(tmp_path / "d.h5") as writer:
+        for first in range(0, 600, 100):
+            writer.append("train", make_part(100, first=first))
+        writer.append("test", make_part(first=1000))
+        writer.finish(make_recipe())
+    part = read_part(tmp_path / "d.h5", "train")
+    assert part.objects.tolist() == [str(number) for number in range(600)]
+    with h5py.File(tmp_path / "d.h5") as file:
+        assert file["X"].chunks[1:] == (6, 6)
+        assert 1 < file["X"].chunks[0] <= 1024
+        assert file["X"].compression is None
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):

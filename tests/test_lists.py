@@ -1,11 +1,12 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from astropy.table import Table
 
 from realbogus.errors import FormatError
-from realbogus.lists import object_of, read_list, read_list_recipe, write_list
+from realbogus.lists import object_of, read_columns, read_list, read_list_recipe, write_list
 from tests.helpers import make_recipe, make_row
 
 HEADER = "# x y mag dmag ra dec obs object stamp\n"
@@ -100,3 +101,40 @@ def test_the_object_stands_before_the_first_underscore():
 
 def test_rows_are_records(tmp_path):
     assert replace(make_row(), x=1.0) != make_row()
+
+
+def columns_of(rows):
+    names = {"mag": "mag", "dmag": "dmag", "obs": "obs", "objects": "object", "stamps": "stamp"}
+    return {
+        name: [value.encode() if isinstance(value, str) else value for value in values]
+        for name, values in (
+            (name, [getattr(row, field) for row in rows]) for name, field in names.items()
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# by hand\ngood/1123_02a_7.fits\n\n  c.fits[7]  \n",
+        f"{HEADER}" + "1 2 3 4 5 6 o 77 a.fits\n" * 20_000,
+        f"{HEADER}1 2 3 4 5 6 o 77 é.fits\n\n# more\n 1 2 3 4 5 6 o 7 b.fits \n",
+        f"bare.fits\n{HEADER}1 2 3 4 5 6 o 77 a.fits\n",
+        f"{HEADER}1 2 3 4 5 6 o 77 a.fits\n#1 2 3 4 5 6 7 8\n",
+    ],
+)
+def test_columns_are_the_rows(tmp_path, text):
+    (tmp_path / "good.txt").write_text(text)
+    columns = vars(read_columns(tmp_path / "good.txt"))
+    expected = columns_of(read_list(tmp_path / "good.txt"))
+    for name, values in expected.items():
+        assert np.array_equal(columns[name], values, equal_nan=name.endswith("mag")), name
+
+
+@pytest.mark.parametrize("line", ["1 2 3 4 5 6 o 77", "1 2 3 4 5 six o 77 a.fits"])
+def test_columns_name_the_line_that_is_no_row(tmp_path, line):
+    rows = "1 2 3 4 5 6 o 77 a.fits\n" * 10_000
+    (tmp_path / "good.txt").write_text(f"{HEADER}{rows}{line}\n{rows}")
+    with pytest.raises(FormatError, match=r"good\.txt, line 10002: not a row of 'x y mag"):
+        read_columns(tmp_path / "good.txt")

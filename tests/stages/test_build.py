@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from realbogus.dataset import read_dataset_recipe, read_part
+from realbogus.dataset import TRAITS, read_dataset_recipe, read_part
 from realbogus.errors import ConfigError, DatasetError, FormatError, RecipeError, StampError
 from realbogus.lists import read_list, read_list_recipe, write_list
 from realbogus.stages.build import build_dataset
+from realbogus.stamps import write_cube
 from tests.helpers import make_recipe, make_row, unique_image, write_fits
 
 
@@ -261,3 +262,168 @@ def test_one_object_alone_can_not_be_split(lists):
     rewrite(lists, "good", lambda rows: rows[:1])
     with pytest.raises(DatasetError, match="1 real objects can't be split"):
         build(lists)
+
+
+def cubes_of(lists):
+    """Put the stamps of the lists into cubes of five; give the folder of lists that name planes."""
+    folder = lists / "as_cubes"
+    folder.mkdir()
+    rows = [(name, row) for name in ("good", "bad") for row in read_list(lists / f"{name}.txt")]
+    listed = {"good": [], "bad": []}
+    for first in range(0, len(rows), 5):
+        some = rows[first : first + 5]
+        columns = {
+            "x": np.zeros(len(some)),
+            "y": np.zeros(len(some)),
+            "object": np.array([row.object for _, row in some]),
+            "detection": np.arange(len(some)),
+            "mag": np.array([row.mag for _, row in some]),
+        }
+        cube = f"02a583{first:02d}o0001c.fits"
+        pixels = np.stack([fits.getdata(lists / row.stamp) for _, row in some])
+        write_cube(folder / cube, pixels, shared="", cards=[("FWHM", 2.5)], columns=columns)
+        for plane, (name, row) in enumerate(some):
+            listed[name].append(replace(row, stamp=f"{cube}[{plane}]", obs=cube.split(".")[0]))
+    for name, found in listed.items():
+        write_list(folder / f"{name}.txt", found, make_recipe("cut"))
+    return folder
+
+
+def content_of(path):
+    """Give the features of each object, whatever the order."""
+    return {
+        (which, obj, target): stamp.tobytes()
+        for which, part in zip(("train", "test"), parts(path), strict=True)
+        for obj, target, stamp in zip(part.objects, part.targets, part.stamps, strict=True)
+    }
+
+
+def test_cubes_give_the_data_set_that_files_do(lists):
+    assert content_of(build(cubes_of(lists))) == content_of(build(lists))
+
+
+def test_cubes_and_files_mix_and_the_extension_is_of_files_only(lists):
+    folder = cubes_of(lists)
+    for row in read_list(lists / "bad.txt"):
+        pixels = fits.getdata(lists / row.stamp).astype(np.int32)
+        (lists / row.stamp).unlink()
+        hdus = [fits.PrimaryHDU(), fits.ImageHDU(pixels)]
+        fits.HDUList(hdus).writeto(lists / row.stamp)
+    rewrite(folder, "bad", lambda rows: read_list(lists / "bad.txt"))
+    (folder / "bad").symlink_to(lists / "bad")
+    train, test = parts(build(folder, extension=1, normalisation="noNorm"))
+    for part in (train, test):
+        for stamp, obj in zip(part.stamps, part.objects, strict=True):
+            assert stamp[0, 0] == 411 + 10000 * int(obj)
+
+
+def test_a_bare_list_of_planes_takes_the_objects_from_the_tables(lists):
+    folder = cubes_of(lists)
+    named = content_of(build(folder))
+    mag = {
+        name: value
+        for part in parts(folder / "dataset.h5")
+        for name, value in zip(part.names, part.mag, strict=True)
+    }
+    for name in ("good", "bad"):
+        rows = read_list(folder / f"{name}.txt")
+        (folder / f"{name}.txt").write_text("".join(f"{row.stamp}\n" for row in rows))
+    assert content_of(build(folder, "bare.h5")) == named
+    for part in parts(folder / "bare.h5"):
+        assert [mag[name] for name in part.names] == list(part.mag)
+
+
+def test_each_row_says_what_is_known_of_it(lists):
+    train, test = parts(build(cubes_of(lists)))
+    for part in (train, test):
+        assert set(part.traits) == set(TRAITS)
+        assert part.traits["snr"] == pytest.approx(1.0857 / 0.11, rel=1e-4)
+        assert set(part.traits["night"]) <= set(range(58300, 58350))
+        assert set(part.traits["camera"]) == {"02a"}
+        assert set(part.traits["filter"]) == {"c"}
+        assert (part.traits["seeing"] == 2.5).all()
+        assert (part.traits["masked"] == 0).all()
+
+
+def test_the_masked_fraction_is_of_the_feature(lists):
+    row = read_list(lists / "good.txt")[0]
+    pixels = unique_image(40, 40, np.float32)
+    pixels[:15] = np.nan  # a quarter of rows 10 to 29, and what is outside them
+    (lists / row.stamp).unlink()
+    write_fits(lists / row.stamp, pixels)
+    for part in parts(build(lists)):
+        for obj, masked in zip(part.objects, part.traits["masked"], strict=True):
+            assert masked == (0.25 if obj == row.object else 0)
+
+
+def test_training_rows_are_shuffled(lists):
+    train, _ = parts(build(lists))
+    changes = np.count_nonzero(np.diff(train.targets))
+    assert changes > 3
+
+
+def test_the_number_of_threads_changes_nothing(lists, monkeypatch):
+    monkeypatch.setattr("realbogus.stages.build._LARGEST_JOB", 3)
+    one, three = (build(lists, f"{n}.h5", workers=n) for n in (1, 3))
+    for first, second in zip(parts(one), parts(three), strict=True):
+        assert list(first.names) == list(second.names)
+        assert np.array_equal(first.stamps, second.stamps)
+
+
+def test_many_small_windows_lose_nothing(lists, monkeypatch):
+    monkeypatch.setattr("realbogus.stages.build._LARGEST_JOB", 2)
+    monkeypatch.setattr("realbogus.stages.build._JOBS_A_WINDOW", 2)
+    train, test = parts(build(lists, skew=100, rotation=180))
+    names = np.concatenate([test.names, train.names])
+    assert sorted(set(names)) == sorted(
+        path.name for kind in ("good", "bad") for path in (lists / kind).iterdir()
+    )
+    assert len(train) == 2 * len(set(train.names))
+
+
+def test_held_out_nights_are_only_in_the_test_part_and_what_is_lost_is_counted(lists, caplog):
+    def some_nights(rows):
+        return [
+            replace(
+                row, obs=f"02a5831{n % 4}o0001c", object=f"{row.object[-1]}{row.stamp[0]}{n // 5}"
+            )
+            for n, row in enumerate(rows)
+        ]
+
+    for name in ("good", "bad"):
+        rewrite(lists, name, some_nights)
+    path = build(lists, skew=100, holdout_nights=(1,))
+    train, test = parts(path)
+    assert set(test.traits["night"]) == {58313}
+    assert set(train.traits["night"]) <= {58310, 58311, 58312}
+    assert not set(train.objects) & set(test.objects)
+    results = read_dataset_recipe(path).results
+    assert results["held_out_nights"] == [58313]
+    assert len(train) + len(test) + results["kept_out_of_training"] == 48
+    assert read_dataset_recipe(path).options["holdoutNights"] == [1]
+
+
+def test_nights_of_bare_names_can_not_be_held_out(lists):
+    for name in ("good", "bad"):
+        rows = read_list(lists / f"{name}.txt")
+        (lists / f"{name}.txt").write_text("".join(f"{row.stamp}\n" for row in rows))
+    with pytest.raises(ConfigError, match="holdoutNights: the night of 32 stamps is not known"):
+        build(lists, holdout_nights=(1,))
+
+
+def test_a_kind_that_is_left_without_stamps_is_an_error(lists):
+    rewrite(lists, "good", lambda rows: [replace(row, obs="02a58399o0001c") for row in rows])
+    with pytest.raises(DatasetError, match="no stamp that can be used is left for train, real"):
+        build(lists, holdout_nights=(1,))
+    assert not (lists / "dataset.h5").exists()
+
+
+def test_a_stamp_in_both_lists_is_left_out_whatever_its_objects(lists, caplog):
+    shared = read_list(lists / "bad.txt")[0]
+    rewrite(
+        lists, "good", lambda rows: [*rows, replace(rows[0], object="x", stamp=f"./{shared.stamp}")]
+    )
+    output = build(lists, skew=100)
+    assert read_dataset_recipe(output).results["in_both_lists"] == 2
+    assert "in both lists, for different objects" in caplog.text
+    assert not any(shared.object in part.objects for part in parts(output))

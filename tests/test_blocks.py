@@ -1,0 +1,194 @@
+"""Stamps are the same whether read one by one or in blocks, and so are the errors."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realbogus.blocks import Cut, read_crops
+from realbogus.errors import StampError
+from realbogus.plainfits import card_number, find_layout
+from realbogus.stamps import crop, plane_name, read_planes, read_stamp, write_cube, write_stamp
+from tests.helpers import replace_card, unique_image, write_fits
+
+CUT = Cut(5)
+
+
+def make_cube(path, n=12, ny=14, nx=12, **columns):
+    pixels = unique_image(n * ny, nx, np.float32).reshape(n, ny, nx)
+    pixels[1, 2, 3] = np.nan
+    numbers = np.arange(n)
+    given = {"x": numbers + 0.5, "y": numbers + 0.5, "object": numbers.astype(str)}
+    columns = {**given, "detection": numbers, **columns}
+    write_cube(path, pixels, shared="", cards=[("FWHM", 2.25)], columns=columns)
+    return pixels
+
+
+def crops_of(folder, *names, cut=CUT):
+    files, planes = zip(
+        *[(name.partition("[")[0].encode(), plane(name)) for name in names], strict=True
+    )
+    return read_crops(folder, np.array(files), np.array(planes), cut)
+
+
+def plane(name):
+    return int(name.partition("[")[2].rstrip("]") or -1)
+
+
+def test_astropy_opens_a_cube_and_its_table(tmp_path):
+    pixels = make_cube(tmp_path / "c.fits", mag=np.arange(12) / 4)
+    with fits.open(tmp_path / "c.fits") as hdus:
+        hdus.verify("exception")
+        assert np.array_equal(hdus[0].data, pixels, equal_nan=True)
+        assert hdus[0].data.dtype == np.dtype(">f4")
+        assert hdus["PLANES"].data["object"][7] == "7"
+        assert hdus["PLANES"].data["mag"][3] == 0.75
+        assert hdus[0].header["FWHM"] == 2.25
+    assert read_planes(tmp_path / "c.fits")["detection"].tolist() == list(range(12))
+
+
+def test_a_plane_is_read_by_its_name(tmp_path):
+    pixels = make_cube(tmp_path / "c.fits")
+    assert np.array_equal(read_stamp(tmp_path / "c.fits[7]", extension=1), pixels[7])
+    with pytest.raises(StampError, match=r"c\.fits: has 12 planes, and plane 12 is asked for"):
+        read_stamp(tmp_path / plane_name("c.fits", 12))
+
+
+@pytest.mark.parametrize(
+    ("n", "columns"),
+    [(0, {}), (2, {"mag": np.zeros(3)}), (2, {"x": np.zeros(1)})],
+)
+def test_a_cube_needs_planes_and_a_row_for_each(tmp_path, n, columns):
+    with pytest.raises(StampError, match="a cube needs at least one plane and a row for each"):
+        make_cube(tmp_path / "c.fits", n=max(n, 2), **columns) if n else write_cube(
+            tmp_path / "c.fits", np.zeros((0, 3, 3), np.float32), shared="", cards=[], columns={}
+        )
+    assert not list(tmp_path.iterdir())
+
+
+@given(planes=st.lists(st.integers(0, 299), min_size=1, max_size=40), extent=st.integers(1, 6))
+def test_planes_in_any_order_are_those_that_are_named(tmp_path_factory, planes, extent):
+    folder = tmp_path_factory.getbasetemp()
+    if not (folder / "blocks.fits").exists():
+        make_cube(folder / "blocks.fits", n=300)
+    cube = unique_image(300 * 14, 12, np.float32).reshape(300, 14, 12)
+    cube[1, 2, 3] = np.nan
+    crops = crops_of(folder, *(f"blocks.fits[{n}]" for n in planes), cut=Cut(extent))
+    expected = [crop(cube[n], extent=extent) for n in planes]
+    assert np.array_equal(crops.pixels, expected, equal_nan=True)
+    assert (crops.seeing == 2.25).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.float32, np.float64])
+@pytest.mark.parametrize("card", ["", "BLANK   = 7", "BSCALE  = 2.0", "BZERO   = 100.0"])
+def test_files_and_planes_of_every_number_type_give_what_astropy_does(tmp_path, dtype, card):
+    pixels = (unique_image(14, 12) % 120).astype(dtype)
+    write_fits(tmp_path / "s.fits", pixels, FWHM=2.5, SPARE=0)
+    write_fits(tmp_path / "c.fits", np.stack([pixels, pixels + 1]), FWHM=2.5, SPARE=0)
+    if np.dtype(dtype).kind == "i":
+        for name in ("s.fits", "c.fits"):
+            replace_card(tmp_path / name, "SPARE", card)
+    crops = crops_of(tmp_path, "s.fits", "c.fits[1]", "c.fits[0]", cut=Cut(5, mask_value=80))
+    for name, got in zip(("s.fits", "c.fits[1]", "c.fits[0]"), crops.pixels, strict=True):
+        expected = crop(read_stamp(tmp_path / name, mask_value=80), extent=5)
+        assert np.array_equal(got, expected, equal_nan=True)
+    assert crops.seeing.tolist() == [2.5] * 3
+
+
+@pytest.mark.parametrize("name", ["packed.fits", "second.fits"])
+def test_another_hdu_is_read_and_cubes_mix_in(tmp_path, name):
+    pixels = unique_image(14, 12)
+    write_fits(tmp_path / "packed.fits", pixels, packing="RICE_1", FWHM=3.0)
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(pixels, fits.Header({"FWHM": 3.0}))]
+    fits.HDUList(hdus).writeto(tmp_path / "second.fits")
+    cube = make_cube(tmp_path / "c.fits")
+    crops = crops_of(tmp_path, name, "c.fits[4]", cut=Cut(5, extension=1))
+    assert np.array_equal(crops.pixels[0], crop(pixels.astype(np.float32), extent=5))
+    assert np.array_equal(crops.pixels[1], crop(cube[4], extent=5))
+    assert crops.seeing.tolist() == [3.0, 2.25]
+
+
+def hostile(path, kind):
+    """Spoil a stamp or a cube."""
+    content = path.read_bytes()
+    if kind == "cut short":
+        path.write_bytes(content[: len(content) // 2])
+    elif kind == "not FITS":
+        path.write_bytes(b"\x89PNG" + content)
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "missing":
+        path.unlink()
+    else:
+        keyword, value = kind
+        replace_card(path, keyword, f"{keyword:8s}= {value:20d}")
+
+
+SPOILT = ["cut short", "not FITS", "empty", "missing"]
+LIES = [("NAXIS1", 10**6), ("NAXIS2", 2**31), ("NAXIS2", -4), ("BITPIX", 7), ("NAXIS", 999)]
+
+
+@pytest.mark.parametrize("kind", [*SPOILT, *LIES], ids=str)
+@pytest.mark.parametrize("name", ["s.fits", "c.fits[1]"])
+def test_a_hostile_file_is_the_same_line_as_by_itself(tmp_path, name, kind):
+    write_stamp(tmp_path / "s.fits", unique_image(40, 40, np.float32), shared="", cards=[])
+    make_cube(tmp_path / "c.fits", ny=40, nx=40)
+    hostile(tmp_path / name.partition("[")[0], kind)
+    with pytest.raises(StampError) as alone:
+        read_stamp(tmp_path / name)
+    with pytest.raises(StampError) as block:
+        crops_of(tmp_path, name)
+    assert "\n" not in str(block.value)
+    if kind != "missing" or name == "s.fits":
+        assert str(block.value) == str(alone.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("c.fits[12]", r"c\.fits: has 12 planes, and plane 12 is listed"),
+        ("s.fits[0]", r"s\.fits: holds no cube in HDU 0"),
+        ("c.fits", r"c\.fits: holds no image in HDU 0"),
+        ("small.fits", r"small\.fits: 9 x 20 pixels, smaller than 2 x extent = 10"),
+        ("none.fits[0]", r"none\.fits: can't be read \(No such file"),
+    ],
+)
+def test_a_stamp_that_is_not_there_is_one_line(tmp_path, name, message):
+    make_cube(tmp_path / "c.fits")
+    write_fits(tmp_path / "s.fits", unique_image(14, 12))
+    write_fits(tmp_path / "small.fits", unique_image(20, 9))
+    with pytest.raises(StampError, match=message):
+        crops_of(tmp_path, name)
+
+
+@given(data=st.data())
+def test_flipped_bits_give_pixels_or_one_line(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "flipped.fits"
+    write_stamp(path, unique_image(12, 12, np.float32), shared="", cards=[("FWHM", 2.0)])
+    content = bytearray(path.read_bytes())
+    for place, bit in data.draw(st.lists(st.tuples(st.integers(0, 700), st.integers(0, 7)))):
+        content[place] ^= 1 << bit
+    path.write_bytes(bytes(content))
+    try:
+        crops = crops_of(path.parent, path.name)
+    except StampError as error:
+        assert "\n" not in str(error)
+    else:
+        assert crops.pixels.shape == (1, 11, 11)
+
+
+def test_only_plain_images_are_read_by_hand(tmp_path):
+    plain = write_fits(tmp_path / "p.fits", unique_image(4, 5), FWHM=2.5, FILTER="END")
+    scaled = write_fits(tmp_path / "s.fits", unique_image(4, 5), SPARE=0)
+    replace_card(scaled, "SPARE", "BZERO   = 1.0")
+    content = plain.read_bytes()
+    layout = find_layout(content, axes=2)
+    assert (layout.shape, layout.offset, layout.dtype) == ((4, 5), 2880, np.dtype(">i2"))
+    assert np.array_equal(layout.image(content), unique_image(4, 5))
+    assert card_number(content, b"FWHM", layout) == 2.5
+    assert np.isnan(card_number(content, b"SEEING", layout))
+    assert np.isnan(card_number(content, b"FILTER", layout))
+    assert find_layout(content, axes=3) is None
+    assert find_layout(scaled.read_bytes(), axes=2) is None
+    assert find_layout(b"", axes=2) is None
