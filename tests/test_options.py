@@ -3,7 +3,7 @@ import re
 import pytest
 
 from realbogus.errors import ConfigError
-from realbogus.options import available_cores, parse_names, parse_nights
+from realbogus.options import available_cores, parse_holdout, parse_names, parse_nights
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,17 @@ def test_there_is_a_core():
 
 def test_brackets_without_end_are_no_traceback():
     assert len(parse_names("[" * 100_000)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "nights"),
+    [("", ()), ("2", (2,)), (" 12 ", (12,)), ("58310", (58310,)), ("58310-58311", (58310, 58311))],
+)
+def test_nights_to_hold_out_are_named_or_counted(text, nights):
+    assert parse_holdout(text) == nights
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "2,3", "two", "123456"])
+def test_what_is_no_nights_to_hold_out_is_an_error(text):
+    with pytest.raises(ConfigError, match=r"holdoutNights must be nights .* got"):
+        parse_holdout(text)

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from realbogus.errors import ConfigError, ImageError, RealBogusError
-from realbogus.parallel import map_threads, map_unordered, progress
+from realbogus.parallel import map_ordered, map_threads, map_unordered, progress
 
 
 def process_of(_):
@@ -97,3 +97,30 @@ def test_an_error_of_a_thread_stops_the_others_and_comes_through():
 
     with pytest.raises(ImageError, match=r"^02a\.fz: no space$"):
         list(map_threads(fail_or_wait, range(3), workers=2, label="test"))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_ordered_results_come_in_the_order_of_the_items(workers):
+    assert list(map_ordered(math.factorial, iter(range(9)), workers=workers)) == [
+        math.factorial(n) for n in range(9)
+    ]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_only_a_few_items_are_taken_ahead(workers):
+    taken = []
+    results = map_ordered(str, (taken.append(n) or n for n in range(1000)), workers=workers)
+    assert next(results) == "0"
+    assert len(taken) <= 8
+    results.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_in_a_thread_is_the_error(workers):
+    with pytest.raises(ImageError, match="b: truncated"):
+        list(map_ordered(fail, iter("b"), workers=workers))
+
+
+def test_no_threads_are_an_error():
+    with pytest.raises(ConfigError, match="at least 1; got 0"):
+        list(map_ordered(str, [1], workers=0))
