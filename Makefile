@@ -8,7 +8,7 @@ NIGHTS := 58310-58312
 # What only the tests need: program=package
 TEST_TOOLS := rsync=rsync mariadbd=mariadb-server
 
-.PHONY: help demo test check format test-slow images clean
+.PHONY: help demo test check format images clean
 .DELETE_ON_ERROR:
 
 help:
@@ -33,7 +33,7 @@ demo: $(VENV)/.installed $(DEMO)/survey/config.yaml
 
 test: check
 	@tools/test_tools.sh $(TEST_TOOLS)
-	@$(BIN)/python -m pytest -m 'not slow'
+	@$(BIN)/python -m pytest
 
 check: $(VENV)/.installed
 	@$(BIN)/ruff check .
@@ -44,10 +44,6 @@ check: $(VENV)/.installed
 format: $(VENV)/.installed
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
-
-# make test-slow   the checks that take minutes
-test-slow: $(VENV)/.installed
-	@$(BIN)/python -m pytest -m slow
 
 # make images   the pictures of the README, from the demo
 images: demo
