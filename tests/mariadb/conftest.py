@@ -3,18 +3,14 @@
 import pytest
 
 from realbogus.simulation import simulate
-from tests.mariadb.server import CAMERAS, NIGHTS, Server, require_server, use_account
+from tests.mariadb.server import CAMERAS, NIGHTS, running_server, use_account
 
 
 @pytest.fixture(scope="session")
 def mariadb():
     """Start a private MariaDB server for the whole run."""
-    require_server()
-    server = Server()
-    try:
-        yield server.start()
-    finally:
-        server.remove()
+    with running_server() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

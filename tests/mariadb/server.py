@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from ipaddress import ip_address
@@ -184,6 +184,17 @@ def write_certificate(folder):
     path = folder / "certificate.pem"
     path.write_bytes(certificate.public_bytes(Encoding.PEM))
     return path
+
+
+@contextmanager
+def running_server():
+    """Start a private server, and remove it with its data in the end."""
+    require_server()
+    server = Server()
+    try:
+        yield server.start()
+    finally:
+        server.remove()
 
 
 def use_account(config, local):

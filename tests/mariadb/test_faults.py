@@ -16,7 +16,7 @@ from realbogus.errors import DatabaseBusyError
 from realbogus.simulation import simulate
 from realbogus.stages.cut_atlas import cut_atlas
 from tests.helpers import ROOT, run_python
-from tests.mariadb.server import PASSWORD, Server, require_server, use_account
+from tests.mariadb.server import PASSWORD, running_server, use_account
 
 NIGHTS = (58310, 58311)
 SCRIPT = ROOT / "getATLASTrainingSetCutouts.py"
@@ -26,12 +26,8 @@ SECRET = PASSWORD[:9]
 @pytest.fixture(scope="module")
 def server():
     """Start a server of these tests' own, which they may kill."""
-    require_server()
-    server = Server()
-    try:
-        yield server.start()
-    finally:
-        server.remove()
+    with running_server() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
