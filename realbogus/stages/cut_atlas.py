@@ -317,8 +317,9 @@ def _cut_exposure(job: _Job) -> _Outcome:
     x, y = _positions(job.exposure.detections)
     stamps = cut_stamps(image, x, y, size=job.size)
     usable = masked_core_fraction(stamps) <= _MASKED_CORE
+    shared = sky_cards(image.header)
     rows = tuple(
-        _write(job, detection, stamp, image.header)
+        _write(job, detection, stamp, image.header, shared)
         for detection, stamp, use in zip(job.exposure.detections, stamps, usable, strict=True)
         if use
     )
@@ -341,14 +342,16 @@ def _positions(detections: Sequence[Detection]) -> tuple[NDArray[np.float64], ND
     return np.array([item.x for item in detections]), np.array([item.y for item in detections])
 
 
-def _write(job: _Job, detection: Detection, stamp: NDArray[np.float32], header: Header) -> Row:
+def _write(
+    job: _Job, detection: Detection, stamp: NDArray[np.float32], header: Header, shared: str
+) -> Row:
     obs = job.exposure.obs
     folder = _FOLDERS["real" if detection.is_real else "bogus"]
     name = f"{folder}/{detection.object}_{obs}_{detection.id}.fits"
     write_stamp(
         job.location / name,
         stamp,
-        shared=sky_cards(header),
+        shared=shared,
         cards=_cards(detection, obs, header, job.size),
     )
     return Row(
