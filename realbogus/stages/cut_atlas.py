@@ -376,7 +376,11 @@ def _cards(detection: Detection, obs: str, header: Header, size: int) -> list[tu
         ("EXPNAME", obs),
         ("XIMAGE", detection.x),
         ("YIMAGE", detection.y),
-        *((key, reference[key] - (corner[key] - size // 2)) for key in corner if reference[key]),
+        *(
+            (key, value - (corner[key] - size // 2))
+            for key, value in reference.items()
+            if isinstance(value, int | float)
+        ),
     ]
 
 

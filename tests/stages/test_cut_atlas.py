@@ -419,3 +419,16 @@ def test_the_run_goes_on_without_what_max_missing_allows(far_survey, tmp_path):
     results = read_list_recipe(tmp_path / "out" / "good.txt").results
     assert results["missing"] == [lost.name.removesuffix(".diff.fz")]
     assert results["fetched"] == 5
+
+
+def test_reference_pixel_of_zero_moves_with_the_stamp_too(own_survey, tmp_path):
+    path = images(own_survey)[0]
+    with fits.open(path) as hdus:
+        pixels, header = hdus[1].data, hdus[1].header
+    header["CRPIX1"] = 0
+    packed = fits.CompImageHDU(pixels, header, compression_type="RICE_1")
+    fits.HDUList([fits.PrimaryHDU(), packed]).writeto(path, overwrite=True)
+    cut(own_survey, tmp_path / "out")
+    obs = path.name.removesuffix(".diff.fz")
+    row = next(row for row in read_list(tmp_path / "out" / "good.txt") if row.obs == obs)
+    assert fits.getheader(tmp_path / "out" / row.stamp)["CRPIX1"] == 20 - int(row.x)
