@@ -191,6 +191,7 @@ def _score(folder: Path, classifier: Path) -> Scores:
     model = load_model(classifier, recipe, side=2 * extent)
     return Scores(
         np.array([Path(row.stamp).name for row, _ in rows]),
+        np.array([row.object for row, _ in rows]),
         np.array([label for _, label in rows], np.int8),
         predict(model, normalise(np.array(crops), normalisation)),
     )

@@ -1,15 +1,20 @@
-"""Score files: a name, the target and the score of every detection that was classified.
+"""Score files: name, object, target and score of every detection that was classified.
 
 They are ECSV (Enhanced CSV of astropy), so any reader of CSV that skips ``#`` reads them; the
-recipe is in the header. The three columns without a header, as earlier versions wrote them, are
-read too.
+recipe is in the header. Columns are found by their names, and there may be more of them.
+
+What earlier versions wrote is read too: name, target and score, with or without a header, where
+the object is what the name begins with; and objects with their scores, without a header, whose
+targets are in a file of their own.
 """
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +26,14 @@ from realbogus.recipes import Recipe
 
 __all__ = ["Scores", "read_score_recipe", "read_scores", "write_scores"]
 
-_COLUMNS = ["name", "target", "score"]
+_Columns = Mapping[str, NDArray[Any]]
+_Lines = Sequence[tuple[int, str]]
+
+_OWN = ("name", "object", "target", "score")
+_EARLIER = ("name", "target", "score")
+_OF_OBJECTS = ("object", "score")
+_LABELS = ("object", "target")
+_CHUNK = 8192
 _META = "# meta: "
 _HEADER = """\
 # %ECSV 1.0
@@ -29,6 +41,7 @@ _HEADER = """\
 # delimiter: ','
 # datatype:
 # - {name: name, datatype: string, description: file name of the stamp}
+# - {name: object, datatype: string, description: what it is a detection of}
 # - {name: target, datatype: int8, description: 1 for real and 0 for bogus}
 # - {name: score, datatype: float64, description: from 0 (bogus) to 1 (real)}
 """
@@ -36,44 +49,55 @@ _HEADER = """\
 
 @dataclass(frozen=True)
 class Scores:
-    """Scored detections; every array has shape (n,)."""
+    """Scored detections; every array has shape (n,), and names and objects are texts."""
 
-    names: NDArray[np.str_]
+    names: NDArray[Any]
+    objects: NDArray[Any]
     targets: NDArray[np.int8]
     scores: NDArray[np.float64]
 
-    @property
-    def objects(self) -> NDArray[np.str_]:
-        """The object of each detection, from its stamp's name."""
-        return np.array([object_of(name) for name in self.names], dtype=str)
+    def __len__(self) -> int:
+        """Return the number of detections."""
+        return len(self.scores)
 
 
 def write_scores(path: Path, scores: Scores, recipe: Recipe) -> None:
     """Write a score file."""
     meta = json.dumps({"recipe": recipe.to_json()})
+    columns = (scores.names, scores.objects, scores.targets, scores.scores)
     with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
         stream.write(f"{_HEADER}{_META}{meta}\n# schema: astropy-2.0\n")
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        writer.writerows(
-            (name, int(target), format(score, ".7g"))
-            for name, target, score in zip(scores.names, scores.targets, scores.scores, strict=True)
-        )
+        writer.writerow(_OWN)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        writer.writerows((*words, format(score, ".7g")) for *words, score in rows)
 
 
-def read_scores(path: Path) -> Scores:
+def read_scores(path: Path, *, labels: Path | None = None) -> Scores:
     """Read a score file.
+
+    Parameters
+    ----------
+    path : Path
+        The score file.
+    labels : Path, optional
+        Objects and their targets, if the score file has objects and scores alone.
 
     Raises
     ------
     FormatError
-        If the file holds something else; the message names the line.
+        If a file holds something else, in which case the message names the line; or if a
+        detection is there as real and as bogus, or an object has no target.
     """
-    rows = list(_rows(path))
-    if not rows:
-        raise FormatError(f"{path}: holds no scores")
-    names, targets, scores = zip(*rows, strict=True)
-    return Scores(np.array(names), np.array(targets, np.int8), np.array(scores, np.float64))
+    if labels is not None:
+        return _labelled(path, labels)
+    columns = _read(path, _OWN, _EARLIER)
+    objects = columns.get("object")
+    if objects is None:
+        objects = _texts([object_of(name) for name in columns["name"].tolist()])
+    scores = Scores(columns["name"], objects, columns["target"], columns["score"])
+    _require_one_target(path, scores)
+    return scores
 
 
 def read_score_recipe(path: Path) -> Recipe | None:
@@ -94,32 +118,123 @@ def _recipe(text: str, path: Path) -> Recipe | None:
     return None if recipe is None else Recipe.from_json(recipe)
 
 
-def _rows(path: Path) -> Iterator[tuple[str, int, float]]:
-    is_first = True
-    for number, line in read_lines(path):
-        if line.startswith("#") or not line.strip():
-            continue
-        words = _split(line)
-        if not (is_first and words == _COLUMNS):
-            yield _row(words, where=f"{path}, line {number}")
-        is_first = False
+def _labelled(path: Path, labels: Path) -> Scores:
+    """Read the scores of objects, and their targets from another file."""
+    scored, labelled = _read(path, _OF_OBJECTS), _read(labels, _LABELS)
+    targets: dict[str, int] = {}
+    for name, target in zip(labelled["object"].tolist(), labelled["target"].tolist(), strict=True):
+        if targets.setdefault(name, target) != target:
+            raise FormatError(f"{labels}: object {name!r} is there as real and as bogus")
+    objects = scored["object"]
+    unknown = [name for name in objects.tolist() if name not in targets]
+    if unknown:
+        raise FormatError(
+            f"{labels}: has no target of {len(unknown)} objects of {path}, such as {unknown[0]!r}"
+        )
+    found = np.array([targets[name] for name in objects.tolist()], np.int8)
+    return Scores(objects, objects, found, scored["score"])
+
+
+def _require_one_target(path: Path, scores: Scores) -> None:
+    names = scores.names.tolist()
+    if len(set(names)) == len(names):
+        return
+    targets: dict[tuple[str, str], int] = {}
+    rows = zip(names, scores.objects.tolist(), scores.targets.tolist(), strict=True)
+    for name, item, target in rows:
+        if targets.setdefault((name, item), target) != target:
+            raise FormatError(f"{path}: {name!r} is there as real and as bogus")
+
+
+def _read(path: Path, *forms: tuple[str, ...]) -> _Columns:
+    """Read the columns of the first of the forms whose names a header has; else of the last."""
+    lines: Iterator[tuple[int, str]] = (
+        (n, line) for n, line in read_lines(path) if line.strip() and line[0] != "#"
+    )
+    first = next(lines, (0, ""))
+    header = _split(first[1])
+    form = next((form for form in forms if set(form) <= set(header)), None)
+    if form is None:
+        lines, form, header = chain([first], lines), forms[-1], list(forms[-1])
+    parts = [_columns(chunk, header, form, path) for chunk in _chunks(lines) if chunk[0][0]]
+    if not parts:
+        raise FormatError(f"{path}: holds no scores")
+    return {name: np.concatenate([part[name] for part in parts]) for name in form}
+
+
+def _chunks(lines: Iterable[tuple[int, str]]) -> Iterator[_Lines]:
+    iterator = iter(lines)
+    while chunk := list(islice(iterator, _CHUNK)):
+        yield chunk
+
+
+def _columns(chunk: _Lines, header: Sequence[str], form: Sequence[str], path: Path) -> _Columns:
+    """Take a chunk of lines apart: all at once, or one by one to say which is wrong."""
+    try:
+        rows = list(csv.reader(line for _, line in chunk))
+        if len(rows) != len(chunk):  # a quotation mark that is not closed
+            raise ValueError
+        return _converted(rows, header, form)
+    except (ValueError, csv.Error):
+        rows = [_split(line) for _, line in chunk]
+    for (number, line), row in zip(chunk, rows, strict=True):
+        try:
+            _converted([row], header, form)
+        except ValueError as error:
+            where = f"{path}, line {number}"
+            raise FormatError(f"{where}: not {_said(form)}: {line.strip()[:80]!r}") from error
+    return _converted(rows, header, form)
+
+
+def _converted(
+    rows: Sequence[Sequence[str]], header: Sequence[str], form: Sequence[str]
+) -> _Columns:
+    """Turn words into arrays; ValueError if some can't be."""
+    words = dict(zip(header, zip(*rows, strict=True), strict=True))
+    return {name: _KINDS[name][1](words[name]) for name in form}
 
 
 def _split(line: str) -> list[str]:
     try:
-        return next(csv.reader([line]))
+        return next(csv.reader([line]), [])
     except csv.Error:
         return [line]
 
 
-def _row(words: list[str], *, where: str) -> tuple[str, int, float]:
-    try:
-        name, target, score = words
-        is_valid = float(target) in (0, 1) and 0 <= float(score) <= 1
-    except ValueError:
-        is_valid = False
-    if not is_valid:
-        raise FormatError(
-            f"{where}: not a name, a target (0 or 1) and a score (0 to 1): {','.join(words)[:80]!r}"
-        )
-    return name, int(float(target)), float(score)
+def _said(form: Sequence[str]) -> str:
+    *others, last = (_KINDS[name][0] for name in form)
+    return f"{', '.join(others)} and {last}"
+
+
+def _texts(words: Sequence[str]) -> NDArray[Any]:
+    """Keep texts in the memory that they need, however long one of them is."""
+    return np.array(words, np.dtypes.StringDType())
+
+
+def _names(words: Sequence[str]) -> NDArray[Any]:
+    if "" in words:
+        raise ValueError
+    return _texts(words)
+
+
+def _targets(words: Sequence[str]) -> NDArray[np.int8]:
+    values = np.array(words, np.float64)
+    if not np.isin(values, (0, 1)).all():
+        raise ValueError
+    return values.astype(np.int8)
+
+
+def _values(words: Sequence[str]) -> NDArray[np.float64]:
+    values = np.array(words, np.float64)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError
+    return values
+
+
+_KINDS: Mapping[str, tuple[str, Callable[[Sequence[str]], NDArray[Any]]]] = {
+    "name": ("a name", _names),
+    "object": ("an object", _names),
+    "target": ("a target (0 or 1)", _targets),
+    "score": ("a score (0 to 1)", _values),
+}
+"""What a column holds, in words, and how to read it."""

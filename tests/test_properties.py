@@ -49,18 +49,26 @@ def test_lists_come_back(rows, recipe):
 
 
 @given(
-    st.lists(st.tuples(FILE_NAMES, st.integers(0, 1), st.floats(0, 1)), min_size=1, max_size=6),
+    st.lists(
+        st.tuples(FILE_NAMES, FILE_NAMES, st.integers(0, 1), st.floats(0, 1)),
+        min_size=1,
+        max_size=6,
+        unique_by=lambda row: row[0],
+    ),
     PLAIN,
 )
 def test_scores_come_back_to_seven_digits(rows, recipe):
-    names, targets, values = zip(*rows, strict=True)
-    written = Scores(np.array(names), np.array(targets, np.int8), np.array(values))
+    names, objects, targets, values = zip(*rows, strict=True)
+    written = Scores(
+        np.array(names), np.array(objects), np.array(targets, np.int8), np.array(values)
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scores.csv"
         write_scores(path, written, recipe)
         back = read_scores(path)
         assert read_score_recipe(path) == recipe
     assert list(back.names) == list(written.names)
+    assert list(back.objects) == list(written.objects)
     assert list(back.targets) == list(targets)
     np.testing.assert_allclose(back.scores, values, rtol=1e-6, atol=1e-300)
 

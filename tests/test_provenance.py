@@ -13,7 +13,7 @@ from realbogus.scores import Scores, write_scores
 from tests.helpers import make_recipe, make_row
 from tests.test_dataset import make_part
 
-SCORES = Scores(np.array(["a.fits"]), np.array([1], np.int8), np.array([0.5]))
+SCORES = Scores(np.array(["a.fits"]), np.array(["a"]), np.array([1], np.int8), np.array([0.5]))
 WRITERS = {
     "good.txt": lambda path, recipe: write_list(path, [make_row()], recipe),
     "dataset.h5": lambda path, recipe: write_dataset(path, make_part(), make_part(), recipe),

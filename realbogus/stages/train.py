@@ -173,7 +173,7 @@ def _score(trainingset: Path, classifier: Path, output_csv: Path, wanted: Recipe
         raise DatasetError(f"{trainingset}: its test part is empty")
     recorded = read_model_recipe(classifier)
     model = load_model(classifier, recorded, side=test.stamps.shape[-1])
-    scores = Scores(test.names, test.targets, predict(model, test.stamps))
+    scores = Scores(test.names, test.objects, test.targets, predict(model, test.stamps))
     inputs = {**wanted.inputs, "classifierfile": identify(classifier)}
     write_scores(output_csv, scores, Recipe("score", wanted.options, inputs))
     log.info("%s: %d scores", output_csv, len(test))

@@ -14,7 +14,11 @@ def make_scores(path, *, count=400, seed=0):
     targets = (np.arange(count) % 4 == 0).astype(np.int8)
     scores = np.clip(rng.normal(0.3 + 0.4 * targets, 0.15), 0, 1)
     names = np.array([f"{i}_x_{i}.fits" for i in range(count)])
-    write_scores(path, Scores(names, targets, scores), make_recipe("score", seed=seed))
+    write_scores(
+        path,
+        Scores(names, np.arange(count).astype(str), targets, scores),
+        make_recipe("score", seed=seed),
+    )
     return path
 
 

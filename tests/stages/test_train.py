@@ -49,6 +49,7 @@ def test_training_learns_and_scores_the_test_part(easy, suffix):
     scores = read_scores(csv)
     test = read_part(easy, "test")
     assert list(scores.names) == list(test.names)
+    assert list(scores.objects) == list(test.objects)
     np.testing.assert_array_equal(scores.targets, test.targets)
     assert area_under(rates(scores.targets, scores.scores)) > 0.95
     assert classifier.exists()
