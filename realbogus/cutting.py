@@ -1,7 +1,7 @@
 """What the stages that make good.txt and bad.txt share."""
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,9 +9,48 @@ from realbogus.errors import ConfigError
 from realbogus.lists import read_list_recipe
 from realbogus.recipes import Recipe, already_made
 
-__all__ = ["list_is_made", "require_fraction", "take_thresholds", "too_many_missing"]
+__all__ = ["Tally", "list_is_made", "require_fraction", "take_thresholds", "too_many_missing"]
 
 Rules = TypeVar("Rules")
+_SHOWN = 5
+_LONGEST_SHOWN = 60
+
+
+@dataclass
+class Tally:
+    """A number of names, of which only the first few are kept, to be shown.
+
+    Attributes
+    ----------
+    count : int
+        The number.
+    first : list of str
+        The first names.
+    """
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, name: str) -> None:
+        """Count a name."""
+        self.count += 1
+        if len(self.first) < _SHOWN:
+            self.first.append(name)
+
+    def add_hostile(self, name: str) -> None:
+        """Count a name that may hold anything, and is shown in quotes and not in full."""
+        self.add(repr(name[:_LONGEST_SHOWN]))
+
+    @classmethod
+    def sum(cls, tallies: "Iterable[Tally]") -> "Tally":
+        """Put several together."""
+        parts = list(tallies)
+        first = [name for part in parts for name in part.first]
+        return cls(sum(part.count for part in parts), first[:_SHOWN])
+
+    def __str__(self) -> str:
+        """Show the first names."""
+        return ", ".join(self.first) + (" …" if self.count > len(self.first) else "")
 
 
 def take_thresholds(kind: type[Rules], labels: Mapping[str, float]) -> Rules:

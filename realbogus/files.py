@@ -4,14 +4,17 @@ import errno
 import os
 import re
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 
 from realbogus.errors import ConfigError, FormatError, RealBogusError
 
 __all__ = [
+    "Spool",
     "atomic_path",
     "errors_name",
     "read_lines",
@@ -71,6 +74,50 @@ def errors_name(target: Path) -> Iterator[None]:
             raise
         number = int(hidden[1]) if hidden else getattr(error, "errno", None) or errno.EIO
         raise OSError(number, os.strerror(number), str(target)) from error
+
+
+class Spool:
+    """Lines on their way into a text file that can't be begun yet, kept on the disk and not here.
+
+    They wait beside ``target`` in a file without a name, so that nothing stays behind whatever
+    happens. Use it as a context manager.
+
+    Parameters
+    ----------
+    target : Path
+        The file to make. Its folder must exist.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.count = 0
+        with errors_name(target):
+            # It is closed when the spool is.
+            self._file = tempfile.TemporaryFile(  # noqa: SIM115
+                "w+", encoding="utf-8", dir=target.parent
+            )
+
+    def __enter__(self) -> Self:
+        """Give the spool."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Forget the lines."""
+        with suppress(OSError):  # a disk that was full is so still
+            self._file.close()
+
+    def add_line(self, line: str) -> None:
+        """Add a line, given without its end."""
+        with errors_name(self.target):
+            self._file.write(f"{line}\n")
+        self.count += 1
+
+    def save(self, head: str = "") -> None:
+        """Write the target: the head, and then the lines."""
+        with atomic_path(self.target) as part, part.open("w", encoding="utf-8") as stream:
+            stream.write(head)
+            self._file.seek(0)
+            shutil.copyfileobj(self._file, stream)
 
 
 def require_writable_folder(folder: Path) -> None:

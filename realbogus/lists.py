@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.errors import FormatError
-from realbogus.files import atomic_path, read_lines
+from realbogus.files import Spool, atomic_path, read_lines
 from realbogus.recipes import Recipe
 
 __all__ = [
     "Columns",
+    "ListSpool",
     "Row",
     "object_of",
     "read_columns",
@@ -97,8 +98,26 @@ def write_list(path: Path, rows: Iterable[Row], recipe: Recipe) -> None:
         If a name is empty or has white space, and so can't be a word of a row.
     """
     with atomic_path(path) as part, part.open("w", encoding="utf-8") as stream:
-        stream.write(f"{_COLUMNS}\n{_RECIPE}{recipe.to_json()}\n")
+        stream.write(_head(recipe))
         stream.writelines(f"{_line(row, where=path)}\n" for row in rows)
+
+
+class ListSpool(Spool):
+    """Rows on their way into a list whose recipe is known only after the last of them."""
+
+    def add(self, row: Row) -> None:
+        """Add a row.
+
+        Raises
+        ------
+        FormatError
+            If a name is empty or has white space, and so can't be a word of a row.
+        """
+        self.add_line(_line(row, where=self.target))
+
+    def save_list(self, recipe: Recipe) -> None:
+        """Write the list with the recipe in its header."""
+        self.save(_head(recipe))
 
 
 def read_list(path: Path) -> list[Row]:
@@ -141,6 +160,10 @@ def read_list_recipe(path: Path) -> Recipe | None:
 def object_of(stamp: str) -> str:
     """Return the object that a stamp's file name begins with."""
     return Path(stamp).stem.split("_")[0]
+
+
+def _head(recipe: Recipe) -> str:
+    return f"{_COLUMNS}\n{_RECIPE}{recipe.to_json()}\n"
 
 
 def _line(row: Row, *, where: Path) -> str:

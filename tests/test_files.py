@@ -5,6 +5,7 @@ import pytest
 
 from realbogus.errors import ConfigError, FormatError
 from realbogus.files import (
+    Spool,
     atomic_path,
     read_lines,
     require_readable_file,
@@ -47,6 +48,26 @@ def test_two_writers_of_one_target_do_not_share_a_part(tmp_path):
         first.write_text("first")
         second.write_text("second")
     assert target.read_text() == "first"
+
+
+def test_spooled_lines_come_after_the_head_that_is_known_last(tmp_path):
+    with Spool(tmp_path / "good.txt") as spool:
+        for number in range(3):
+            spool.add_line(f"é{number}")
+        assert list(tmp_path.iterdir()) == []
+        spool.save(f"# {spool.count} lines\n")
+    assert (tmp_path / "good.txt").read_text() == "# 3 lines\né0\né1\né2\n"
+    assert list(tmp_path.iterdir()) == [tmp_path / "good.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_spooled_lines_of_a_failure_are_nowhere(tmp_path, error):
+    (tmp_path / "good.txt").write_text("old")
+    with pytest.raises(error), Spool(tmp_path / "good.txt") as spool:
+        spool.add_line("half")
+        raise error
+    assert (tmp_path / "good.txt").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [tmp_path / "good.txt"]
 
 
 def test_a_file_in_place_of_the_folder_is_one_line(tmp_path):

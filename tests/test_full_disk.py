@@ -3,6 +3,7 @@
 import pytest
 
 from tests.helpers import ROOT, run_python
+from tests.ps1 import make_survey
 
 LIMITED = """
 import resource, signal, sys
@@ -46,13 +47,30 @@ def commands(survey, training, dataset, trained):
     }
 
 
-@pytest.mark.parametrize("target", ["out/good/", "dataset.h5", "model.h5", "plots.png"])
-def test_full_disk_is_one_line_that_names_the_file(commands, tmp_path, target):
-    script, words, limit = commands[target]
-    done = run_limited(script, words, limit=limit, cwd=tmp_path)
+def assert_one_line(done, target):
     errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
     assert done.returncode == 1, done.stderr
     assert len(errors) == 1, done.stderr
     assert f"ERROR: {target}" in errors[0]
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("target", ["out/good/", "dataset.h5", "model.h5", "plots.png"])
+def test_full_disk_is_one_line_that_names_the_file(commands, tmp_path, target):
+    script, words, limit = commands[target]
+    done = run_limited(script, words, limit=limit, cwd=tmp_path)
+    assert_one_line(done, target)
     assert not left(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("bogus", "limit"), [(40, 200), (2, 700)], ids=["while looking", "at last"]
+)
+def test_full_disk_leaves_no_list_of_pan_starrs_stamps(tmp_path, bogus, limit):
+    survey = make_survey(tmp_path / "survey", bogus=bogus)
+    survey.add_stamp(1000, file=False)
+    words = [survey.config, "--stampLocation=out", "--maxMissing=1"]
+    done = run_limited("getPS1TrainingSetCutouts", words, limit=limit, cwd=tmp_path)
+    assert_one_line(done, "out/")
+    assert "good.txt" not in left(tmp_path) and "bad.txt" not in left(tmp_path)
+    assert all(not name.startswith(".") for name in left(tmp_path))

@@ -6,7 +6,14 @@ import pytest
 from astropy.table import Table
 
 from realbogus.errors import FormatError
-from realbogus.lists import object_of, read_columns, read_list, read_list_recipe, write_list
+from realbogus.lists import (
+    ListSpool,
+    object_of,
+    read_columns,
+    read_list,
+    read_list_recipe,
+    write_list,
+)
 from tests.helpers import make_recipe, make_row
 
 HEADER = "# x y mag dmag ra dec obs object stamp\n"
@@ -92,6 +99,18 @@ def test_a_name_that_would_break_its_row_is_not_written(tmp_path, name):
     with pytest.raises(FormatError, match=r"good\.txt: .* can't be a word of a row"):
         write_list(tmp_path / "good.txt", [make_row(stamp=name)], make_recipe())
     assert not (tmp_path / "good.txt").exists()
+
+
+def test_a_spooled_list_is_the_list_written_at_once(tmp_path):
+    rows = [make_row(n) for n in range(3)]
+    write_list(tmp_path / "good.txt", rows, make_recipe())
+    with ListSpool(tmp_path / "spooled.txt") as spool:
+        for row in rows:
+            spool.add(row)
+        with pytest.raises(FormatError, match=r"spooled\.txt: 'a b' can't be a word of a row"):
+            spool.add(make_row(stamp="a b"))
+        spool.save_list(make_recipe())
+    assert (tmp_path / "spooled.txt").read_text() == (tmp_path / "good.txt").read_text()
 
 
 def test_the_object_stands_before_the_first_underscore():

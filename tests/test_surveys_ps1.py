@@ -47,12 +47,12 @@ def names(survey, objects, camera="gpc1"):
 
 
 def test_a_stamp_is_in_the_folder_of_its_night():
-    assert str(stamp_file(NAME)) == f"57001/{NAME}.fits"
+    assert stamp_file(NAME) == f"57001/{NAME}.fits"
 
 
 def test_the_night_is_the_whole_part_of_the_date():
-    assert stamp_file("12_57001_3_4_diff").parent.name == "57001"
-    assert stamp_file("12_57001.999_3_4_diff").parent.name == "57001"
+    assert stamp_file("12_57001_3_4_diff").startswith("57001/")
+    assert stamp_file("12_57001.999_3_4_diff").startswith("57001/")
 
 
 HOSTILE = {
@@ -90,9 +90,10 @@ def test_a_name_of_another_form_is_no_path(name):
 def test_no_name_leads_out_of_its_night(name):
     file = stamp_file(name)
     if file is not None:
-        assert len(file.parts) == 2
-        assert len(file.parts[0]) == 5 and file.parts[0].isdecimal()
-        assert file.name == f"{name}.fits" and file.name.isascii() and len(file.name) < 120
+        night, _, rest = file.partition("/")
+        assert len(night) == 5 and night.isdecimal()
+        assert rest == f"{name}.fits" and "/" not in rest
+        assert rest.isascii() and len(rest) < 120
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -90,8 +90,9 @@ class Database:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the connection."""
-        self._connection.close()
+        """Close the connection, also one that the server has closed already."""
+        with suppress(SQLAlchemyError):
+            self._connection.close()
         self._engine.dispose()
 
     def rows(self, query: Executable) -> Iterator[Row[Any]]:
@@ -108,7 +109,15 @@ class Database:
     def fetch(self, query: Executable, convert: Callable[[Row[Any]], Item]) -> list[Item]:
         """Run a query and give all its rows, converted one by one.
 
-        A server that goes away or is busy is asked again, after waiting longer each time.
+        It is tried as often as by `gather`, and fails as that does.
+        """
+        return self.gather(query, lambda rows: [convert(row) for row in rows])
+
+    def gather(self, query: Executable, take: Callable[[Iterator[Row[Any]]], Item]) -> Item:
+        """Run a query, and give what a function makes of its rows as they come.
+
+        A server that goes away or is busy is asked again, after waiting longer each time: then
+        ``take`` is called again, and gets every row from the first one on.
 
         Raises
         ------
@@ -119,11 +128,11 @@ class Database:
         """
         for delay in DELAYS:
             try:
-                return self._try_to_fetch(query, convert)
+                return self._try_to_gather(query, take)
             except DatabaseBusyError as error:
                 log.warning("%s; trying again in %g s", error, delay)
                 time.sleep(delay)
-        return self._try_to_fetch(query, convert)
+        return self._try_to_gather(query, take)
 
     def create_tables(self, survey: str) -> None:
         """Make the empty tables of a survey."""
@@ -161,11 +170,11 @@ class Database:
             # The driver lacks a package for the way in which this account logs in.
             raise DatabaseError(f"database {self.name}: {error}") from None
 
-    def _try_to_fetch(self, query: Executable, convert: Callable[[Row[Any]], Item]) -> list[Item]:
+    def _try_to_gather(self, query: Executable, take: Callable[[Iterator[Row[Any]]], Item]) -> Item:
         if self._connection.closed:
             self._connection = self._connect()
         try:
-            return [convert(row) for row in self.rows(query)]
+            return take(self.rows(query))
         except DatabaseBusyError:
             self._connection.invalidate()
             self._connection.close()

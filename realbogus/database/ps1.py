@@ -1,7 +1,8 @@
 """Queries of the Pan-STARRS database.
 
-Objects are found by their list, and then the comments and stamps of some of them at a time, each
-by an index: stamps belong to an object only by the beginning of their names.
+Objects are found by their list, in the order of their ids, and then the comments and stamps of some
+of them at a time, each by an index: stamps belong to an object only by the beginning of their
+names.
 """
 
 from collections.abc import Sequence
@@ -102,4 +103,5 @@ def _stamps_of_one(identifier: int, filter_ending: str) -> Select[tuple[str]]:
 
 
 def _columns() -> Select[tuple[object, ...]]:
-    return select(_objects.id, _objects.ra_psf.label("ra"), _objects.dec_psf.label("dec"))
+    columns = select(_objects.id, _objects.ra_psf.label("ra"), _objects.dec_psf.label("dec"))
+    return columns.order_by(_objects.id)

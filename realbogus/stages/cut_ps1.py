@@ -2,13 +2,16 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
 from realbogus.config import Config, load_config
 from realbogus.cutting import (
+    Tally,
     list_is_made,
     require_fraction,
     take_thresholds,
@@ -16,8 +19,8 @@ from realbogus.cutting import (
 )
 from realbogus.database import Database
 from realbogus.errors import ConfigError, DatabaseError, StampError
-from realbogus.files import atomic_path, require_writable_folder
-from realbogus.lists import Row, write_list
+from realbogus.files import Spool, require_writable_folder
+from realbogus.lists import ListSpool, Row
 from realbogus.options import require_choice
 from realbogus.parallel import progress
 from realbogus.recipes import Recipe
@@ -46,7 +49,7 @@ IMAGE_TYPES: Mapping[str, tuple[str, ...]] = {
 }
 """The lists that each value of ``imagetype`` asks for."""
 
-_SELECT: Mapping[str, Callable[[Database, Selection], list[Source]]] = {
+_SELECT: Mapping[str, Callable[[Database, Selection], Iterator[Source]]] = {
     "good": select_real,
     "bad": select_bogus,
 }
@@ -55,8 +58,6 @@ _CENTRE = 150.0
 _NAN = float("nan")
 _MISSING = "missing.txt"
 _LINK = "stamps"
-_SHOWN = 5
-_LONGEST_SHOWN = 60
 _LABEL_NOTE = (
     "real: eyeballed good list, known movers by position; bogus: garbage list with a low score, so "
     "these labels come in part from an older classifier"
@@ -138,28 +139,58 @@ def cut_ps1(
         return
     require_writable_folder(location)
     folder = _stamp_folder(config, image_root)
-    with Database.connect(config.database) as database:
-        found = {name: _find(database, name, selection, camera, folder) for name in wanted}
-    _check_missing(found, location, folder, max_missing)
-    _write_lists(location, found, _reference(folder, location), recipe)
+    plan = _Plan(selection, camera, folder, location, _nearest(folder, location))
+    _require_place_for_link(plan)
+    with ExitStack() as spools:
+        missing = spools.enter_context(Spool(location / _MISSING))
+        found = {
+            name: _Found(_KINDS[name], spools.enter_context(ListSpool(location / f"{name}.txt")))
+            for name in wanted
+        }
+        with Database.connect(config.database) as database:
+            for name, item in found.items():
+                _find(plan, database, _SELECT[name], item, missing)
+        _check_missing(plan, list(found.values()), missing, max_missing)
+        _write_lists(plan, found, recipe)
 
 
 @dataclass(frozen=True)
-class _Found:
-    """The stamps of a kind that exist, and the names of those that don't or can't."""
+class _Plan:
+    """What both kinds need to know; ``nearest`` is the stamps' folder as seen from the lists."""
 
-    objects: int
-    stamps: Sequence[Stamp]
-    missing: Sequence[str]
-    refused: Sequence[str]
+    selection: Selection
+    camera: str
+    folder: Path
+    location: Path
+    nearest: Path
+
+    @property
+    def needs_link(self) -> bool:
+        """A list is words apart by white space, so it can't name a folder that has some."""
+        return not str(self.nearest).isprintable() or " " in str(self.nearest)
+
+    @property
+    def reference(self) -> Path:
+        return Path(_LINK) if self.needs_link else self.nearest
+
+
+@dataclass
+class _Found:
+    """What came of the stamps of a kind; the rows of those that exist wait on the disk."""
+
+    kind: str
+    rows: ListSpool
+    objects: int = 0
+    missing: Tally = field(default_factory=Tally)
+    refused: Tally = field(default_factory=Tally)
 
     @property
     def counts(self) -> dict[str, int]:
         return {
             "objects": self.objects,
-            "stamps": len(self.stamps),
-            "missing": len(self.missing),
-            "refused": len(self.refused),
+            "stamps": self.rows.count,
+            "missing": self.missing.count,
+            "refused": self.refused.count,
         }
 
 
@@ -189,111 +220,113 @@ def _stamp_folder(config: Config, image_root: Path | None) -> Path:
     return (image_root or config.images.root) / database_folder(config.database)
 
 
-def _find(database: Database, name: str, selection: Selection, camera: str, folder: Path) -> _Found:
-    sources = _SELECT[name](database, selection)
-    if not sources:
+def _find(
+    plan: _Plan,
+    database: Database,
+    select: Callable[[Database, Selection], Iterator[Source]],
+    found: _Found,
+    missing: Spool,
+) -> None:
+    """Look for the file of every stamp of a kind, while the stamps come from the database."""
+    sources = _count(select(database, plan.selection), found)
+    stamps = select_stamps(database, sources, plan.camera)
+    for stamp in progress(stamps, label=f"{found.kind} stamps"):
+        _look_up(plan, stamp, found, missing)
+    if not found.objects:
         raise DatabaseError(
-            f"the database has no {_KINDS[name]} object of these lists that was flagged after "
-            f"{selection.flag_date}"
+            f"the database has no {found.kind} object of these lists that was flagged after "
+            f"{plan.selection.flag_date}"
         )
-    stamps = progress(select_stamps(database, sources, camera), label=f"{_KINDS[name]} stamps")
-    found = _look_up(stamps, folder, objects=len(sources))
-    _report_refused(found.refused)
-    if not found.stamps and not found.missing:
+    if found.refused.count:
+        left_out = "%d stamps are left out for their names: %s"
+        log.warning(left_out, found.refused.count, found.refused)
+    if not found.rows.count and not found.missing.count:
         raise DatabaseError(
-            f"none of {len(sources)} {_KINDS[name]} objects has a difference stamp of camera "
-            f"{camera}"
+            f"none of {found.objects} {found.kind} objects has a difference stamp of camera "
+            f"{plan.camera}"
         )
-    return found
 
 
-def _look_up(stamps: Iterable[Stamp], folder: Path, *, objects: int) -> _Found:
-    """Sort stamps by whether they have a file, and may have one."""
-    existing, missing, refused = [], [], []
-    for stamp in stamps:
-        file = stamp_file(stamp.name)
-        if file is None:
-            refused.append(stamp.name)
-        elif _holds_something(folder / file):
-            existing.append(stamp)
-        else:
-            missing.append(f"{folder.name}/{file}")
-    return _Found(objects, existing, missing, refused)
+def _count(sources: Iterator[Source], found: _Found) -> Iterator[Source]:
+    for source in sources:
+        found.objects += 1
+        yield source
 
 
-def _holds_something(file: Path) -> bool:
+def _look_up(plan: _Plan, stamp: Stamp, found: _Found, missing: Spool) -> None:
+    """Sort a stamp by whether it has a file, and may have one."""
+    file = stamp_file(stamp.name)
+    if file is None:
+        found.refused.add_hostile(stamp.name)
+    elif _holds_something(f"{plan.folder}/{file}"):
+        found.rows.add(_row(stamp, f"{plan.reference}/{file}"))
+    else:
+        name = f"{plan.folder.name}/{file}"
+        found.missing.add(name)
+        missing.add_line(name)
+
+
+def _holds_something(file: str) -> bool:
     try:
-        return file.is_file() and file.stat().st_size > 0
+        # Python keeps a table of the parts of every Path, which grows with their number.
+        found = os.stat(file)  # noqa: PTH116
     except OSError:
         return False
-
-
-def _report_refused(names: Sequence[str]) -> None:
-    if names:
-        shown = _some([repr(name[:_LONGEST_SHOWN]) for name in names])
-        log.warning("%d stamps are left out for their names: %s", len(names), shown)
+    return stat.S_ISREG(found.st_mode) and found.st_size > 0
 
 
 def _check_missing(
-    found: Mapping[str, _Found], location: Path, folder: Path, max_missing: float
+    plan: _Plan, found: Sequence[_Found], missing: Spool, max_missing: float
 ) -> None:
     """Name the stamps that are missing, and stop the run if they are too many."""
-    names = [name for item in found.values() for name in item.missing]
-    list_file = location / _MISSING
-    if not names:
-        list_file.unlink(missing_ok=True)
+    if not missing.count:
+        missing.target.unlink(missing_ok=True)
         return
-    with atomic_path(list_file) as part:
-        part.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-    total = len(names) + sum(len(item.stamps) for item in found.values())
-    named = f"{_some(names)} (all in {list_file})"
-    problem = too_many_missing(len(names), total, max_missing=max_missing, things="stamps")
+    missing.save()
+    total = missing.count + sum(item.rows.count for item in found)
+    under = f"under {plan.folder.parent}"
+    named = f"{Tally.sum(item.missing for item in found)} (all in {missing.target})"
+    problem = too_many_missing(missing.count, total, max_missing=max_missing, things="stamps")
     if problem is not None:
-        raise StampError(f"{problem}, under {folder.parent}: {named}")
-    for name, item in found.items():
-        if not item.stamps:
-            raise StampError(
-                f"every {_KINDS[name]} stamp is missing under {folder.parent}: {named}"
-            )
-    log.warning("going on without %d of %d stamps: %s", len(names), total, named)
+        raise StampError(f"{problem}, {under}: {named}")
+    for item in found:
+        if not item.rows.count:
+            raise StampError(f"every {item.kind} stamp is missing {under}: {named}")
+    log.warning("going on without %d of %d stamps: %s", missing.count, total, named)
 
 
-def _reference(folder: Path, location: Path) -> Path:
-    """Say how the lists refer to the stamps' folder: by a relative path where that makes sense.
-
-    A list is words apart by white space, so a folder whose path has some is given a symbolic link.
-    """
+def _nearest(folder: Path, location: Path) -> Path:
+    """Give the folder by a relative path where that makes sense."""
     target, base = folder.resolve(), location.resolve()
     if len(Path(os.path.commonpath([target, base])).parts) > 1:
-        target = Path(os.path.relpath(target, base))
-    if str(target).isprintable() and " " not in str(target):
-        return target
-    return _link(location / _LINK, target)
+        return Path(os.path.relpath(target, base))
+    return target
 
 
-def _link(link: Path, target: Path) -> Path:
-    if link.exists() and not link.is_symlink():
-        raise ConfigError(f"{link} is in the way of a link to {str(target)!r}: remove it")
+def _require_place_for_link(plan: _Plan) -> None:
+    link = plan.location / _LINK
+    if plan.needs_link and link.exists() and not link.is_symlink():
+        raise ConfigError(f"{link} is in the way of a link to {str(plan.nearest)!r}: remove it")
+
+
+def _write_lists(plan: _Plan, found: Mapping[str, _Found], recipe: Recipe) -> None:
+    if plan.needs_link:
+        _link(plan.location / _LINK, plan.nearest)
+    for name in sorted(found):
+        item = found[name]
+        item.rows.save_list(replace(recipe, results={name: item.counts, "labels": _LABEL_NOTE}))
+        log.info("%s: %d stamps", item.rows.target, item.rows.count)
+
+
+def _link(link: Path, target: Path) -> None:
     part = link.with_name(f".{link.name}.{os.getpid()}")
     part.unlink(missing_ok=True)
     part.symlink_to(target)
     part.replace(link)
-    return Path(link.name)
 
 
-def _write_lists(
-    location: Path, found: Mapping[str, _Found], reference: Path, recipe: Recipe
-) -> None:
-    for name in sorted(found):
-        item = found[name]
-        results = {name: item.counts, "labels": _LABEL_NOTE}
-        rows = (_row(stamp, reference) for stamp in item.stamps)
-        write_list(location / f"{name}.txt", rows, replace(recipe, results=results))
-        log.info("%s: %d stamps", location / f"{name}.txt", len(item.stamps))
-
-
-def _row(stamp: Stamp, reference: Path) -> Row:
-    source, file = stamp.source, stamp_file(stamp.name)
+def _row(stamp: Stamp, file: str) -> Row:
+    source = stamp.source
     return Row(
         _CENTRE,
         _CENTRE,
@@ -303,9 +336,5 @@ def _row(stamp: Stamp, reference: Path) -> Row:
         source.dec,
         stamp.name,
         str(source.id),
-        f"{reference}/{file}",
+        file,
     )
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")

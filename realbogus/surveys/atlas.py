@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from realbogus.cutting import take_thresholds
+from realbogus.cutting import Tally, take_thresholds
 from realbogus.database import Database
 from realbogus.database import atlas as queries
 from realbogus.errors import ConfigError
@@ -50,8 +50,6 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 
 _NAN = float("nan")
 _COLUMNS = 8
-_SHOWN = 5
-_LONGEST_SHOWN = 60
 _OBS = re.compile(r"\d{2}[a-z]\d{5}o\d{4}[A-Za-z]", re.ASCII)
 
 
@@ -218,27 +216,21 @@ def select_night(
     """
     rows = database.fetch(queries.exposures(camera, night), lambda row: (row.id, str(row.obs)))
     known = [(number, obs) for number, obs in rows if _is_exposure(obs, camera, night)]
-    refused = [obs for _, obs in rows if not _is_exposure(obs, camera, night)]
-    if refused:
-        log.warning(
-            "night %d: %d exposures are left out for their names: %s",
-            night,
-            len(refused),
-            _some(refused),
-        )
+    refused = Tally()
+    for _, obs in rows:
+        if not _is_exposure(obs, camera, night):
+            refused.add_hostile(obs)
+    if refused.count:
+        left_out = "night %d: %d exposures are left out for their names: %s"
+        log.warning(left_out, night, refused.count, refused)
     chosen = [
         Exposure(obs, _select(database, number, obs, selection, kind)) for number, obs in known
     ]
-    return Night(tuple(chosen), len(refused))
+    return Night(tuple(chosen), refused.count)
 
 
 def _is_exposure(obs: str, camera: str, night: int) -> bool:
     return obs.startswith(f"{camera}{night:05d}o") and _OBS.fullmatch(obs) is not None
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(repr(name[:_LONGEST_SHOWN]) for name in names[:_SHOWN])
-    return shown + (" …" if len(names) > _SHOWN else "")
 
 
 def _select(

@@ -1,17 +1,23 @@
 """Pan-STARRS: cameras, names of stamps, and which objects serve as real and as bogus."""
 
+import heapq
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import PurePosixPath
-from typing import Any
+from functools import partial
+from itertools import groupby, islice
+from operator import attrgetter
+from pathlib import Path, PurePosixPath
+from tempfile import SpooledTemporaryFile, gettempdir
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from realbogus.config import DatabaseSettings
 from realbogus.database import Database
 from realbogus.database import ps1 as queries
 from realbogus.errors import ConfigError, DatabaseError
+from realbogus.files import errors_name
 from realbogus.options import require_choice
 
 __all__ = [
@@ -36,6 +42,7 @@ CAMERAS: Mapping[str, str] = {"gpc1": "00000", "gpc2": "00002"}
 SURVEY_BEGIN = date(2009, 1, 1)
 """A day before any object was flagged."""
 
+_IN_MEMORY = 1 << 20
 _STAMP = re.compile(r"\d{1,20}_(\d{5})(?:\.\d{1,9})?_\d{1,20}_\d{1,20}_diff", re.ASCII)
 _COMMENT_BEGINS = ("EPH:", "MPC:")
 _SEPARATION = re.compile(r"\((\d{1,6}\.\d{1,6}) arcsec\)", re.ASCII)
@@ -156,7 +163,7 @@ def database_folder(settings: DatabaseSettings) -> str:
     return PurePosixPath(urlsplit(settings.url).path).stem
 
 
-def stamp_file(name: str) -> PurePosixPath | None:
+def stamp_file(name: str) -> str | None:
     """Return where a stamp is, relative to the folder of its database.
 
     Parameters
@@ -166,11 +173,11 @@ def stamp_file(name: str) -> PurePosixPath | None:
 
     Returns
     -------
-    PurePosixPath or None
+    str or None
         ``<night>/<name>.fits``; None if the name has another form.
     """
     match = _STAMP.fullmatch(name)
-    return None if match is None else PurePosixPath(match[1], f"{name}.fits")
+    return None if match is None else f"{match[1]}/{name}.fits"
 
 
 def mover_separation(comment: str) -> float | None:
@@ -190,8 +197,10 @@ def mover_separation(comment: str) -> float | None:
     return None if match is None else float(match[1])
 
 
-def select_real(database: Database, selection: Selection) -> list[Source]:
+def select_real(database: Database, selection: Selection) -> Iterator[Source]:
     """Choose the real objects: those of the good list, and the known movers of another.
+
+    Each comes once, in the order of the ids.
 
     Raises
     ------
@@ -199,15 +208,18 @@ def select_real(database: Database, selection: Selection) -> list[Source]:
         If movers are asked for and there is none.
     """
     flagged = queries.flagged_objects(selection.good_list, flagged_after=selection.flag_date)
-    chosen = _sources(database, flagged)
+    chosen = [_sources(database, flagged)]
     if selection.mover_list is not None:
-        movers = list(_known_movers(database, selection.mover_list, selection.rules))
-        chosen += _require(movers, f"moverlist: list {selection.mover_list} has no known mover")
-    return _unique(chosen)
+        movers = _known_movers(database, selection.mover_list, selection.rules)
+        problem = f"moverlist: list {selection.mover_list} has no known mover"
+        chosen.append(_require(movers, problem))
+    return _merge(chosen)
 
 
-def select_bogus(database: Database, selection: Selection) -> list[Source]:
+def select_bogus(database: Database, selection: Selection) -> Iterator[Source]:
     """Choose the bogus objects: low scores of the garbage list, and a curated group.
+
+    Each comes once, in the order of the ids.
 
     Raises
     ------
@@ -220,14 +232,15 @@ def select_bogus(database: Database, selection: Selection) -> list[Source]:
         score_from=selection.rules.bad_rb_lower,
         score_below=selection.rules.bad_rb_upper,
     )
-    chosen = _sources(database, low_scored)
+    chosen = [_sources(database, low_scored)]
     if selection.bad_augment is not None:
         group = _sources(database, queries.grouped_objects(selection.bad_augment))
-        chosen += _require(group, f"badaugment: group {selection.bad_augment} has no object")
-    return _unique(chosen)
+        problem = f"badaugment: group {selection.bad_augment} has no object"
+        chosen.append(_require(group, problem))
+    return _merge(chosen)
 
 
-def select_stamps(database: Database, sources: Sequence[Source], camera: str) -> Iterator[Stamp]:
+def select_stamps(database: Database, sources: Iterable[Source], camera: str) -> Iterator[Stamp]:
     """Give the stamps of some objects, by object and name, each once."""
     for batch in _batches(sources):
         query = queries.stamps_of([source.id for source in batch], filter_ending=CAMERAS[camera])
@@ -241,10 +254,12 @@ def select_stamps(database: Database, sources: Sequence[Source], camera: str) ->
         yield from sorted(found, key=lambda stamp: (stamp.source.id, stamp.name))
 
 
-def _require(found: list[Source], problem: str) -> list[Source]:
-    if not found:
+def _require(sources: Iterator[Source], problem: str) -> Iterator[Source]:
+    first = next(sources, None)
+    if first is None:
         raise DatabaseError(problem)
-    return found
+    yield first
+    yield from sources
 
 
 def _known_movers(database: Database, list_id: int, rules: LabelRules) -> Iterator[Source]:
@@ -265,15 +280,34 @@ def _objects_near_known(
     return {name for name, apart in separations if apart is not None and apart <= within}
 
 
-def _sources(database: Database, query: Any) -> list[Source]:
-    return database.fetch(query, lambda row: Source(int(row.id), float(row.ra), float(row.dec)))
+def _sources(database: Database, query: Any) -> Iterator[Source]:
+    """Give the objects of a query, which wait in a nameless file if they are many.
+
+    So the server is done with the query at once, and the memory does not hold them.
+    """
+    with errors_name(Path(gettempdir())), SpooledTemporaryFile(_IN_MEMORY, "w+") as file:
+        database.gather(query, partial(_keep, file))
+        file.seek(0)
+        for line in file:
+            number, ra, dec = line.split()
+            yield Source(int(number), float(ra), float(dec))
 
 
-def _unique(sources: Iterable[Source]) -> list[Source]:
-    by_id = {source.id: source for source in sources}
-    return [by_id[key] for key in sorted(by_id)]
+def _keep(file: IO[str], rows: Iterator[Any]) -> None:
+    file.seek(0)
+    file.truncate()
+    file.writelines(f"{int(row.id)} {float(row.ra)!r} {float(row.dec)!r}\n" for row in rows)
+    file.flush()
 
 
-def _batches(sources: Sequence[Source]) -> Iterator[Sequence[Source]]:
-    for first in range(0, len(sources), queries.BATCH):
-        yield sources[first : first + queries.BATCH]
+def _merge(streams: Sequence[Iterator[Source]]) -> Iterator[Source]:
+    """Give what each stream gives in the order of the ids, and what several give once."""
+    identifier = attrgetter("id")
+    for _, same in groupby(heapq.merge(*streams, key=identifier), key=identifier):
+        yield next(same)
+
+
+def _batches(sources: Iterable[Source]) -> Iterator[Sequence[Source]]:
+    remaining = iter(sources)
+    while batch := list(islice(remaining, queries.BATCH)):
+        yield batch

@@ -14,6 +14,13 @@ def mariadb():
 
 
 @pytest.fixture(scope="session")
+def server():
+    """Start another server, which tests may kill and lock."""
+    with running_server() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
 def atlas(mariadb, tmp_path_factory):
     """Simulate three cameras of ATLAS; give the configuration of an account that only reads."""
     config = simulate(

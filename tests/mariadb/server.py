@@ -31,6 +31,8 @@ CAMERAS = ("02a", "03a", "05r")
 ADVICE = "no MariaDB server: ask an administrator to run  apt-get install mariadb-server"
 PASSWORD = "Tr0ub4dor&3"
 """Of every account that tests make; nothing that is written or said may contain it."""
+SECRET = PASSWORD[:9]
+"""Without the characters that a URL would write in another way."""
 
 _OPTIONS = (
     "--bind-address=127.0.0.1",
@@ -144,6 +146,13 @@ class Server:
                 cursor.execute(statement)
             return cursor.fetchall()
 
+    @contextmanager
+    def locked(self, table, *, database):
+        """Hold a lock that reading has to wait for."""
+        with self.connect(database) as holder, holder.cursor() as cursor:
+            cursor.execute(f"LOCK TABLES {table} WRITE")
+            yield
+
     def make_database(self, name):
         """Make an empty database; give the URL by which its owner fills it."""
         self.run(f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
@@ -162,6 +171,17 @@ class Server:
             "port": self.port,
             "database": database,
         }
+
+
+def assert_one_line(done, *parts):
+    """Assert that a script failed, and said so in one line with these parts and no secret."""
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode == 1, done.stderr
+    assert len([line for line in lines if line.startswith("ERROR: ")]) == 1, done.stderr
+    assert not [line for line in lines if not line.startswith(("ERROR: ", "WARNING: "))]
+    assert SECRET not in done.stderr + done.stdout
+    for part in parts:
+        assert part in lines[-1]
 
 
 def write_certificate(folder):

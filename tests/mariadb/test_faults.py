@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import text
@@ -16,18 +15,10 @@ from realbogus.errors import DatabaseBusyError
 from realbogus.simulation import simulate
 from realbogus.stages.cut_atlas import cut_atlas
 from tests.helpers import ROOT, run_python
-from tests.mariadb.server import PASSWORD, running_server, use_account
+from tests.mariadb.server import PASSWORD, assert_one_line, use_account
 
 NIGHTS = (58310, 58311)
 SCRIPT = ROOT / "getATLASTrainingSetCutouts.py"
-SECRET = PASSWORD[:9]
-
-
-@pytest.fixture(scope="module")
-def server():
-    """Start a server of these tests' own, which they may kill."""
-    with running_server() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -77,24 +68,6 @@ def same_lists(location, whole):
     )
 
 
-def assert_one_line(done, *parts):
-    lines = done.stderr.strip().splitlines()
-    assert done.returncode == 1, done.stderr
-    assert len([line for line in lines if line.startswith("ERROR: ")]) == 1, done.stderr
-    assert not [line for line in lines if not line.startswith(("ERROR: ", "WARNING: "))]
-    assert SECRET not in done.stderr + done.stdout
-    for part in parts:
-        assert part in lines[-1]
-
-
-@contextmanager
-def locked(server, table):
-    """Hold a lock that reading has to wait for."""
-    with server.connect("atlas") as holder, holder.cursor() as cursor:
-        cursor.execute(f"LOCK TABLES {table} WRITE")
-        yield
-
-
 def wait_until(condition, seconds=30):
     deadline = time.monotonic() + seconds
     while not condition():
@@ -134,6 +107,13 @@ def test_a_server_killed_in_mid_stream_is_one_line(server, many):
         server.kill()
         with pytest.raises(DatabaseBusyError, match=r"^database 127.0.0.1/many: .*Lost connection"):
             list(stream)
+    server.start()
+
+
+def test_a_server_that_goes_after_the_last_row_costs_nothing(server, many):
+    with Database.connect(many) as database:
+        assert len(list(database.rows(ALL))) == 200_000
+        server.kill()
     server.start()
 
 
@@ -195,7 +175,7 @@ def test_a_server_that_is_down_is_one_line_at_once(server, own, tmp_path):
 
 
 def test_a_lock_that_goes_in_time_only_costs_time(server, own, whole, tmp_path):
-    with locked(server, "atlas_detectionsddc"):
+    with server.locked("atlas_detectionsddc", database="atlas"):
         command = [sys.executable, *map(str, words_of(own, tmp_path / "out"))]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         time.sleep(5)
@@ -208,7 +188,7 @@ def test_a_lock_that_goes_in_time_only_costs_time(server, own, whole, tmp_path):
 def test_a_lock_that_stays_loses_the_nights_and_says_so(server, own, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(connection, "DELAYS", (0.1,))
     with (
-        locked(server, "atlas_diff_objects"),
+        server.locked("atlas_diff_objects", database="atlas"),
         pytest.raises(DatabaseBusyError, match=r"^2 of 2 nights are lost: 58310, 58311; .*run"),
     ):
         cut_atlas(own, nights=NIGHTS, location=tmp_path / "out", stamp_threads=1)

@@ -13,12 +13,10 @@ import yaml
 
 from realbogus.config import write_config
 from tests.helpers import ROOT, run_python
-from tests.mariadb.server import NIGHTS, PASSWORD
+from tests.mariadb.server import NIGHTS, PASSWORD, SECRET
 
 SCRIPT = ROOT / "getATLASTrainingSetCutouts.py"
 PIPELINE = ROOT / "atlasClassificationPipeline.py"
-SECRET = PASSWORD[:9]
-"""Without the characters that a URL would write in another way."""
 
 
 def in_key(local, folder):

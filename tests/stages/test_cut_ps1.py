@@ -1,20 +1,34 @@
 import csv
 import os
+import tracemalloc
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pytest
 from sqlalchemy import text
 
 from realbogus.database import Database
+from realbogus.database import ps1 as queries
 from realbogus.dataset import read_part
 from realbogus.errors import ConfigError, DatabaseError, RecipeError, StampError
 from realbogus.lists import read_list, read_list_recipe
 from realbogus.simulation import simulate
 from realbogus.stages.build import build_dataset
 from realbogus.stages.cut_ps1 import cut_ps1
+from realbogus.surveys import ps1
 from tests.helpers import unique_image
-from tests.ps1 import ATTIC, BAD, BOGUS, GOOD, GPC2, REAL, Ps1Survey, make_survey
+from tests.ps1 import (
+    ATTIC,
+    BAD,
+    BOGUS,
+    GOOD,
+    GPC2,
+    REAL,
+    Ps1Survey,
+    make_large_survey,
+    make_survey,
+)
 
 
 @pytest.fixture
@@ -311,6 +325,65 @@ def test_an_object_of_hostile_names_only_is_as_one_without_stamps(tmp_path):
         survey.add_stamp(number, name=f"{number}_../../x", file=False)
     with pytest.raises(DatabaseError, match="none of 1 real objects has a difference stamp"):
         cut_ps1(survey.config, location=tmp_path / "training")
+
+
+# Rows stream
+
+
+def peak_of(function):
+    """Give the most memory that a call held at a time, in bytes."""
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_memory_does_not_grow_with_the_stamps(tmp_path):
+    peaks = {}
+    for number in (300, 300, 2500):  # the first one fills the caches
+        folder = tmp_path / f"{number}_{len(peaks)}"
+        survey = make_large_survey(folder, objects=number, stamps_each=5)
+        peaks[number] = peak_of(partial(cut_ps1, survey.config, location=folder / "out"))
+        counts = {"objects": number, "stamps": 5 * number - 1, "missing": 1, "refused": 0}
+        assert results(folder / "out")["good"] == counts
+        assert (folder / "out/good.txt").read_text().count("\n") == 5 * number + 1
+    # In a list each stamp would take some 150 bytes; objects up to a megabyte are in memory.
+    assert peaks[2500] - peaks[300] < 60 * 5 * 2200
+
+
+def test_objects_beyond_the_memory_wait_on_the_disk(tmp_path, monkeypatch):
+    survey = make_survey(tmp_path / "survey")
+    cut_ps1(survey.config, location=tmp_path / "memory")
+    monkeypatch.setattr(ps1, "_IN_MEMORY", 1)
+    cut_ps1(survey.config, location=tmp_path / "disk")
+    for name in ("good.txt", "bad.txt"):
+        assert (tmp_path / "disk" / name).read_text() == (tmp_path / "memory" / name).read_text()
+
+
+def test_objects_of_two_sources_come_once_and_in_order_whatever_the_batches(
+    survey, cut, monkeypatch
+):
+    monkeypatch.setattr(queries, "BATCH", 2)
+    for number in (70, REAL + 100, REAL + 50):
+        survey.add_stamp(survey.add_mover(number, "EPH: x (0.50 arcsec)"))
+    both = survey.add_mover(REAL + 60, "MPC: x (0.50 arcsec)", detection_list_id=GOOD)
+    survey.add_stamp(both)
+    location = cut(mover_list=ATTIC)
+    listed = [int(row.object) for row in read_list(location / "good.txt")]
+    assert listed == [70, REAL, REAL + 1, REAL + 2, REAL + 50, REAL + 60, REAL + 100]
+    assert results(location)["good"]["objects"] == 7
+
+
+def test_a_run_that_fails_late_leaves_what_was_there(survey, cut, tmp_path):
+    survey.add_stamp(REAL, file=False)
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training/missing.txt").write_text("of an earlier run\n")
+    with pytest.raises(DatabaseError, match="badaugment: group 9 has no object"):
+        cut(bad_augment=9, max_missing=1)
+    assert [path.name for path in (tmp_path / "training").iterdir()] == ["missing.txt"]
+    assert (tmp_path / "training/missing.txt").read_text() == "of an earlier run\n"
 
 
 # A whole survey
