@@ -8,7 +8,7 @@ NIGHTS := 58310-58312
 # What only the tests need: program=package
 TEST_TOOLS := rsync=rsync mariadbd=mariadb-server
 
-.PHONY: help demo test check format images clean
+.PHONY: help demo test test-long check format images clean
 .DELETE_ON_ERROR:
 
 help:
@@ -34,6 +34,10 @@ demo: $(VENV)/.installed $(DEMO)/survey/config.yaml
 test: check
 	@tools/test_tools.sh $(TEST_TOOLS)
 	@$(BIN)/python -m pytest
+
+# make test-long   the simulations that take minutes
+test-long: $(VENV)/.installed
+	@$(BIN)/python -m pytest -m long
 
 check: $(VENV)/.installed
 	@$(BIN)/ruff check .

@@ -15,7 +15,7 @@ import luigi
 from realbogus.config import SURVEYS, load_config
 from realbogus.cutting import take_thresholds
 from realbogus.errors import ConfigError
-from realbogus.options import parse_holdout
+from realbogus.options import parse_holdout, parse_limits, parse_rates
 from realbogus.surveys.atlas import LabelRules as AtlasRules
 from realbogus.surveys.ps1 import LabelRules as Ps1Rules
 from realbogus.tasks import FilesParameter, NightsParameter, RecipeTask, run_luigi
@@ -292,33 +292,109 @@ class PlotResults(_LocatedTask):
     """Plot the ROC curve and the detection error tradeoff of score files."""
 
     inputFiles = FilesParameter(default=(), description="score files (stampLocation/scores.csv)")
-    outputFile = luigi.Parameter(default="", description="picture (stampLocation/plots.png)")
+    outputFile = luigi.Parameter(
+        default="", description=".png, .pdf or .svg (stampLocation/plots.png)"
+    )
+    labels = luigi.Parameter(
+        default="", description="object and target, for files of object and score alone"
+    )
+    names = FilesParameter(default=(), description="of the files in the legend")
+    mdr = luigi.Parameter(default="0.01,0.04", description="missed detection rates to mark")
+    fpr = luigi.Parameter(default="", description="false positive rates to mark")
+    scale = luigi.Parameter(default="mixed", description="mixed, log or linear")
+    fprLimits = luigi.Parameter(default="", description="ends of the axes, such as 0.001,0.5")
+    mdrLimits = luigi.Parameter(default="", description="ends of the axes, such as 0.001,0.5")
+    title = luigi.Parameter(default="", description="above the panels")
+    panelLabel = FilesParameter(default=(), description="in the corners of the two panels")
+    recall = FilesParameter(default=(), description="scores of known good objects instead")
+    threshold = luigi.OptionalFloatParameter(
+        default=None, description="of the recall, unless that of the first score file"
+    )
+    dataset = luigi.Parameter(default="", description="data set with the stamps of the missed")
 
     def score_files(self) -> Sequence[Path]:
-        """Give the score files to plot."""
-        return [Path(name) for name in self.inputFiles] or [Path(self.stampLocation, "scores.csv")]
+        """Give the score files to plot; of a recall, the one that the threshold comes from."""
+        if self.recall and self.threshold is not None:
+            return []
+        files = [Path(name) for name in self.inputFiles] or [Path(self.stampLocation, "scores.csv")]
+        return files[:1] if self.recall else files
+
+    def scored(self) -> Mapping[str, Path]:
+        """Give the score files by the names that recipes know them by."""
+        return {f"inputFiles[{i}]": path for i, path in enumerate(self.score_files())}
 
     def content_inputs(self) -> Mapping[str, Path]:
-        return {f"inputFiles[{i}]": path for i, path in enumerate(self.score_files())}
+        others = {"dataset": self.dataset} if self.recall else {"labels": self.labels}
+        lists = {f"recall[{i}]": Path(name) for i, name in enumerate(self.recall)}
+        given = {name: Path(path) for name, path in others.items() if path}
+        return {**self.scored(), **lists, **given}
 
     def requires(self) -> Mapping[str, RecipeTask]:
         return {
             key: self.need(
                 KerasTensorflowClassifier, outputcsv=str(path), stampLocation=self.stampLocation
             )
-            for key, path in self.content_inputs().items()
+            for key, path in self.scored().items()
         }
 
     def output(self) -> luigi.LocalTarget:
         return luigi.LocalTarget(self.path("outputFile", "plots.png"))
 
     def wanted_options(self) -> Mapping[str, Any]:
-        return {"files": len(self.score_files())}
+        mdrs = self.rates("mdr")
+        if self.recall:
+            options = {"recall": len(self.recall), "threshold": self.threshold, "title": self.title}
+            return options | ({"mdr": mdrs[:1]} if self.threshold is None else {})
+        return {
+            "files": len(self.score_files()),
+            "names": self.names,
+            "mdr": mdrs,
+            "fpr": self.rates("fpr"),
+            "scale": self.scale,
+            "fprLimits": parse_limits(self.fprLimits, name="fprLimits"),
+            "mdrLimits": parse_limits(self.mdrLimits, name="mdrLimits"),
+            "title": self.title,
+            "panelLabel": self.panelLabel,
+        }
+
+    def rates(self, name: str) -> Sequence[float]:
+        """Give the rates of an option."""
+        return parse_rates(getattr(self, name), name=name)
 
     def run(self) -> None:
-        from realbogus.stages.plot import plot_results
+        (_plot_recall if self.recall else _plot_rates)(self)
 
-        plot_results(self.score_files(), Path(self.output().path))
+
+def _plot_rates(task: PlotResults) -> None:
+    from realbogus.stages.plot import plot_results
+
+    plot_results(
+        task.score_files(),
+        Path(task.output().path),
+        labels=Path(task.labels) if task.labels else None,
+        names=task.names,
+        mdrs=task.rates("mdr"),
+        fprs=task.rates("fpr"),
+        scale=task.scale,
+        fpr_limits=parse_limits(task.fprLimits, name="fprLimits"),
+        mdr_limits=parse_limits(task.mdrLimits, name="mdrLimits"),
+        title=task.title,
+        panel_labels=task.panelLabel,
+    )
+
+
+def _plot_recall(task: PlotResults) -> None:
+    from realbogus.stages.recall import plot_recall
+
+    plot_recall(
+        [Path(name) for name in task.recall],
+        Path(task.output().path),
+        threshold=task.threshold,
+        input_files=task.score_files(),
+        mdrs=task.rates("mdr"),
+        dataset=Path(task.dataset) if task.dataset else None,
+        title=task.title,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -31,7 +31,7 @@ from realbogus.hdf5 import open_hdf5
 from realbogus.lists import Row, read_list, write_list
 from realbogus.metrics import area_under, bootstrap, rates
 from realbogus.normalisation import normalise
-from realbogus.plots import draw_stamps
+from realbogus.plots.stamps import draw_stamps
 from realbogus.provenance import read_recipe
 from realbogus.recipes import Recipe
 from realbogus.scores import Scores, read_scores, write_scores

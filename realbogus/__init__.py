@@ -17,6 +17,8 @@ hdf5         the only home of h5py
 fitsfiles    the only home of astropy.io.fits
 plainfits    the layout of plain FITS files, found fast
 normalisation, metrics   arrays in, arrays out
+intervals    how sure the rates are, by object
+known        known good objects, found or missed
 splits       which detections train, and which test
 database     the only home of SQLAlchemy: tables, queries, rows
 images       difference images and the stamps cut from them

@@ -16,7 +16,7 @@ are what the names of the files begin with.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isqrt
@@ -43,8 +43,10 @@ __all__ = [
     "TRAITS",
     "DatasetWriter",
     "Part",
+    "read_columns",
     "read_dataset_recipe",
     "read_part",
+    "read_stamps",
     "write_dataset",
 ]
 
@@ -190,9 +192,41 @@ def read_part(path: Path, which: str) -> Part:
         If the file is not a data set, or its arrays do not belong together.
     """
     with open_hdf5(path) as file:
-        part = _read_old(file, which) if _is_old(file, which) else _read_own(file, which, path)
-    _check(part, path)
+        read = _read_old if _is_old(file, which) else _read_own
+        part = read(file, which, path)
+    _check_columns(part, path, len(part.stamps))
+    _check_pixels(part, path)
     return part
+
+
+def read_columns(path: Path, which: str) -> Part:
+    """Read all that `read_part` reads but the pixels: the stamps have shape (n, 0, 0).
+
+    Raises
+    ------
+    DatasetError
+        If the file is not a data set, or its columns do not belong together.
+    """
+    with open_hdf5(path) as file:
+        read = _read_old if _is_old(file, which) else _read_own
+        part = read(file, which, path, pixels=False)
+        count = len(file[_NAMES[which][0]])
+    _check_columns(part, path, count)
+    return part
+
+
+def read_stamps(path: Path, which: str, rows: Sequence[int]) -> NDArray[np.float32]:
+    """Read the stamps of a few rows, of shape (n, ny, nx).
+
+    Raises
+    ------
+    DatasetError
+        If the file is not a data set.
+    """
+    with open_hdf5(path) as file:
+        stamps = file[_NAMES[which][0]]
+        found = [_squared(stamps[row][np.newaxis])[0] for row in rows]
+    return np.array(found, np.float32)
 
 
 def read_dataset_recipe(path: Path) -> Recipe | None:
@@ -219,16 +253,14 @@ def _is_old(file: File, which: str) -> bool:
     )
 
 
-def _read_old(file: File, which: str) -> Part:
+def _read_old(file: File, which: str, _: Path, *, pixels: bool = True) -> Part:
     stamps, targets = _NAMES[which]
-    flat = file[stamps][:].astype(np.float32)
-    side = isqrt(flat.shape[1])
     names = _texts(file, f"{which}_files").reshape(-1)
     labels = file[targets][:]
     if labels.ndim == 2:  # one column, or one a class
         labels = labels[:, -1]
     return Part(
-        flat.reshape(-1, side, side) if side**2 == flat.shape[1] else flat,
+        _squared(file[stamps][:]) if pixels else _no_pixels(len(names)),
         _targets(labels),
         names,
         np.array([object_of(name) for name in names], str),
@@ -236,20 +268,31 @@ def _read_old(file: File, which: str) -> Part:
     )
 
 
-def _read_own(file: File, which: str, path: Path) -> Part:
+def _read_own(file: File, which: str, path: Path, *, pixels: bool = True) -> Part:
     stamps, targets = _NAMES[which]
     columns = [f"{which}_{name}" for name in _COLUMNS]
     missing = [name for name in (stamps, targets, *columns) if name not in file]
     if missing:
         raise DatasetError(f"{path}: not a data set: it has no {', '.join(missing)}")
     return Part(
-        file[stamps][:].astype(np.float32, copy=False),
+        file[stamps][:].astype(np.float32, copy=False) if pixels else _no_pixels(len(file[stamps])),
         _targets(file[targets][:]),
         _texts(file, f"{which}_files"),
         _texts(file, f"{which}_objects"),
         file[f"{which}_mag"][:].astype(np.float64),
         {name: _values(file, f"{which}_{name}") for name in TRAITS if f"{which}_{name}" in file},
     )
+
+
+def _squared(stamps: NDArray[Any]) -> NDArray[np.float32]:
+    """Give flattened stamps their two sides back, if they are square."""
+    side = isqrt(stamps.shape[-1])
+    is_flat = stamps.ndim == 2 and side**2 == stamps.shape[-1]
+    return (stamps.reshape(-1, side, side) if is_flat else stamps).astype(np.float32, copy=False)
+
+
+def _no_pixels(count: int) -> NDArray[np.float32]:
+    return np.empty((count, 0, 0), np.float32)
 
 
 def _texts(file: File, name: str) -> NDArray[np.str_]:
@@ -266,15 +309,18 @@ def _targets(labels: NDArray[Any]) -> NDArray[np.int8]:
     return np.where(np.isin(labels, (0, 1)), labels, -1).astype(np.int8)
 
 
-def _check(part: Part, path: Path) -> None:
-    if part.stamps.ndim != 3 or part.stamps.shape[1] != part.stamps.shape[2]:
-        raise DatasetError(f"{path}: its stamps are not square images")
+def _check_columns(part: Part, path: Path, count: int) -> None:
     columns = (part.targets, part.names, part.objects, part.mag, *part.traits.values())
     if any(column.ndim != 1 for column in columns):
         raise DatasetError(f"{path}: its columns are not one number a stamp")
-    if any(len(column) != len(part.stamps) for column in columns):
+    if any(len(column) != count for column in columns):
         raise DatasetError(f"{path}: its columns have different lengths")
     if not np.isin(part.targets, (0, 1)).all():
         raise DatasetError(f"{path}: its targets are not all 0 or 1")
+
+
+def _check_pixels(part: Part, path: Path) -> None:
+    if part.stamps.ndim != 3 or part.stamps.shape[1] != part.stamps.shape[2]:
+        raise DatasetError(f"{path}: its stamps are not square images")
     if not np.isfinite(part.stamps).all():
         raise DatasetError(f"{path}: some of its pixels are not finite")

@@ -5,7 +5,10 @@ at or above the threshold. The missed detection rate (MDR) is the fraction of re
 the false positive rate (FPR) that of bogus called real.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
+from math import floor, log10
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +22,13 @@ __all__ = [
     "area_under",
     "bootstrap",
     "fpr_at_mdr",
+    "mdr_at_fpr",
+    "number_objects",
     "rates",
 ]
+
+# Rates are quotients: a rate that is allowed exactly stays allowed.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,13 @@ class Interval:
         """Show the value and the interval."""
         return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
+    def as_percent(self) -> str:
+        """Show both as percentages, with the digits that the interval's width leaves."""
+        width = 100 * (self.high - self.low)
+        digits = min(max(1 - floor(log10(width)), 0), 4) if width > 0 else 1
+        value, low, high = (f"{100 * x:.{digits}f}" for x in (self.value, self.low, self.high))
+        return f"{value}% ({low} to {high}%)"
+
 
 def rates(targets: NDArray[np.integer], scores: NDArray[np.floating]) -> Rates:
     """Return the rates at every distinct score, for arrays of shape (n,).
@@ -71,11 +86,28 @@ def area_under(curve: Rates) -> float:
 
 
 def fpr_at_mdr(curve: Rates, mdr: float) -> OperatingPoint:
-    """Return the strictest threshold that misses at most ``mdr`` of the reals."""
-    first = int(np.argmax(curve.mdr <= mdr + 1e-12))
-    return OperatingPoint(
-        float(curve.threshold[first]), float(curve.fpr[first]), float(curve.mdr[first])
-    )
+    """Return the strictest threshold that misses at most ``mdr`` of the reals.
+
+    If none misses so few, it is the loosest.
+    """
+    allowed = np.searchsorted(curve.mdr[::-1], mdr + _ROUNDING, "right")
+    return _operating_point(curve, max(len(curve.mdr) - max(int(allowed), 1), 0))
+
+
+def mdr_at_fpr(curve: Rates, fpr: float) -> OperatingPoint:
+    """Return the loosest threshold at which at most ``fpr`` of the bogus pass.
+
+    If none lets so few pass, it is the strictest, which lets nothing pass.
+    """
+    allowed = np.searchsorted(curve.fpr, fpr + _ROUNDING, "right")
+    return _operating_point(curve, max(int(allowed) - 1, 0))
+
+
+def number_objects(objects: NDArray[Any]) -> NDArray[np.intp]:
+    """Give objects numbers from 0 in the order in which they come, for arrays of shape (n,)."""
+    numbers: defaultdict[Any, int] = defaultdict()
+    numbers.default_factory = numbers.__len__
+    return np.fromiter(map(numbers.__getitem__, objects.tolist()), np.intp, len(objects))
 
 
 def bootstrap(
@@ -112,7 +144,7 @@ def bootstrap(
         ``auc`` and, for each MDR, for example ``fpr_at_mdr_0.01``.
     """
     ranked = _ranked(targets, scores)
-    _, group = np.unique(objects, return_inverse=True)
+    group = number_objects(objects)
     count = int(group.max()) + 1
     draws: list[list[float]] = []
     while len(draws) < resamples:
@@ -127,6 +159,12 @@ def bootstrap(
         name: Interval(value, float(first), float(last))
         for name, value, first, last in zip(names, values, low, high, strict=True)
     }
+
+
+def _operating_point(curve: Rates, place: int) -> OperatingPoint:
+    return OperatingPoint(
+        float(curve.threshold[place]), float(curve.fpr[place]), float(curve.mdr[place])
+    )
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ __all__ = [
     "available_cores",
     "parse_date",
     "parse_holdout",
+    "parse_limits",
     "parse_names",
     "parse_nights",
+    "parse_rates",
     "require_choice",
 ]
 
@@ -93,6 +95,44 @@ def parse_names(text: str) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"must be a list of file names such as [a.csv,b.csv]; got {text!r}")
     return tuple(names)
+
+
+def parse_rates(text: str, *, name: str) -> tuple[float, ...]:
+    """Read rates, such as ``0.01,0.04``, given as the option ``name``; empty for none.
+
+    Raises
+    ------
+    ConfigError
+        If one is not a number between 0 and 1.
+    """
+    try:
+        rates = tuple(float(word) for word in _words(text))
+    except ValueError:
+        rates = (-1.0,)
+    if not all(0 < rate < 1 for rate in rates):
+        raise ConfigError(f"{name} must be rates between 0 and 1 such as 0.01,0.04; got {text!r}")
+    return rates
+
+
+def parse_limits(text: str, *, name: str) -> tuple[float, float] | None:
+    """Read the ends of an axis of rates, such as ``0.001,0.5``; None if there is no text.
+
+    Raises
+    ------
+    ConfigError
+        If they are not two numbers from 0 to 1, the lower first.
+    """
+    words = _words(text)
+    if not words:
+        return None
+    try:
+        low, high = map(float, words)
+        is_valid = 0 <= low < high <= 1
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        raise ConfigError(f"{name} must be two rates such as 0.001,0.5; got {text!r}")
+    return low, high
 
 
 def require_choice(name: str, value: str, allowed: Iterable[str]) -> None:

@@ -24,7 +24,7 @@ from realbogus.files import atomic_path, read_lines
 from realbogus.lists import object_of
 from realbogus.recipes import Recipe
 
-__all__ = ["Scores", "read_score_recipe", "read_scores", "write_scores"]
+__all__ = ["Scores", "label_files", "read_score_recipe", "read_scores", "write_scores"]
 
 _Columns = Mapping[str, NDArray[Any]]
 _Lines = Sequence[tuple[int, str]]
@@ -60,6 +60,13 @@ class Scores:
         """Return the number of detections."""
         return len(self.scores)
 
+    def count_names(self) -> int:
+        """Return how many different detections there are, by name and object."""
+        names = self.names.tolist()
+        if len(set(names)) == len(names):
+            return len(names)
+        return len(set(zip(names, self.objects.tolist(), strict=True)))
+
 
 def write_scores(path: Path, scores: Scores, recipe: Recipe) -> None:
     """Write a score file."""
@@ -73,7 +80,7 @@ def write_scores(path: Path, scores: Scores, recipe: Recipe) -> None:
         writer.writerows((*words, format(score, ".7g")) for *words, score in rows)
 
 
-def read_scores(path: Path, *, labels: Path | None = None) -> Scores:
+def read_scores(path: Path, *, labels: Path | None = None, all_real: bool = False) -> Scores:
     """Read a score file.
 
     Parameters
@@ -82,6 +89,8 @@ def read_scores(path: Path, *, labels: Path | None = None) -> Scores:
         The score file.
     labels : Path, optional
         Objects and their targets, if the score file has objects and scores alone.
+    all_real : bool
+        Such a file needs no targets: all are real.
 
     Raises
     ------
@@ -91,11 +100,14 @@ def read_scores(path: Path, *, labels: Path | None = None) -> Scores:
     """
     if labels is not None:
         return _labelled(path, labels)
-    columns = _read(path, _OWN, _EARLIER)
-    objects = columns.get("object")
-    if objects is None:
-        objects = _texts([object_of(name) for name in columns["name"].tolist()])
-    scores = Scores(columns["name"], objects, columns["target"], columns["score"])
+    columns = _read(path, _OWN, _EARLIER, *([_OF_OBJECTS] if all_real else []))
+    if "name" not in columns:
+        objects = columns["object"]
+        return Scores(objects, objects, np.ones(len(objects), np.int8), columns["score"])
+    names = columns["name"]
+    begun = None if "object" in columns else _texts([object_of(name) for name in names.tolist()])
+    objects = columns["object"] if begun is None else begun
+    scores = Scores(names, objects, columns["target"], columns["score"])
     _require_one_target(path, scores)
     return scores
 
@@ -108,6 +120,14 @@ def read_score_recipe(path: Path) -> Recipe | None:
         if line.startswith(_META):
             return _recipe(line.removeprefix(_META), path)
     return None
+
+
+def label_files(paths: Sequence[Path]) -> list[str]:
+    """Name each file as shortly as tells it from the others."""
+    stems = [path.stem for path in paths]
+    if len(set(stems)) == len(stems):
+        return stems
+    return [f"{path.parent.name}/{path.stem}" for path in paths]
 
 
 def _recipe(text: str, path: Path) -> Recipe | None:
@@ -147,7 +167,10 @@ def _require_one_target(path: Path, scores: Scores) -> None:
 
 
 def _read(path: Path, *forms: tuple[str, ...]) -> _Columns:
-    """Read the columns of the first of the forms whose names a header has; else of the last."""
+    """Read the columns of the first form whose names a header has, or that is as wide as the file.
+
+    Only the last forms are read without a header: the own one has always had one.
+    """
     lines: Iterator[tuple[int, str]] = (
         (n, line) for n, line in read_lines(path) if line.strip() and line[0] != "#"
     )
@@ -155,7 +178,9 @@ def _read(path: Path, *forms: tuple[str, ...]) -> _Columns:
     header = _split(first[1])
     form = next((form for form in forms if set(form) <= set(header)), None)
     if form is None:
-        lines, form, header = chain([first], lines), forms[-1], list(forms[-1])
+        bare = [form for form in forms if form != _OWN]
+        form = next((form for form in bare if len(form) == len(header)), bare[0])
+        lines, header = chain([first], lines), list(form)
     parts = [_columns(chunk, header, form, path) for chunk in _chunks(lines) if chunk[0][0]]
     if not parts:
         raise FormatError(f"{path}: holds no scores")
@@ -219,7 +244,7 @@ def _names(words: Sequence[str]) -> NDArray[Any]:
 
 def _targets(words: Sequence[str]) -> NDArray[np.int8]:
     values = np.array(words, np.float64)
-    if not np.isin(values, (0, 1)).all():
+    if not ((values == 0) | (values == 1)).all():
         raise ValueError
     return values.astype(np.int8)
 

@@ -27,6 +27,14 @@ settings.register_profile(
 settings.load_profile("psat-ml")
 
 
+def pytest_collection_modifyitems(config, items):
+    """Leave the long simulations to ``pytest -m long``."""
+    if not config.option.markexpr:
+        chosen = [item for item in items if item.get_closest_marker("long") is None]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+
+
 @pytest.fixture(scope="session")
 def survey(tmp_path_factory):
     """Make a small simulated survey: two nights of three exposures; give its config.yaml."""

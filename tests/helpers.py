@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from realbogus.intervals import Sample
 from realbogus.lists import Row
 from realbogus.recipes import Recipe
 
@@ -76,3 +77,15 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def draw_sample(n_real, n_bogus, *, distance=2.0, detections=1, shared=0.0, ties=False, rng=None):
+    """Draw normal scores of objects whose detections have a share of their deviation in common."""
+    rng = rng or np.random.default_rng(0)
+    objects = n_real + n_bogus
+    sizes = rng.geometric(1 / detections, objects)
+    number = np.repeat(np.arange(objects), sizes)
+    targets = (number < n_real).astype(np.int8)
+    own = rng.normal(size=len(number)) * (1 - shared) ** 0.5
+    scores = distance * targets + own + (rng.normal(size=objects) * shared**0.5)[number]
+    return Sample.of(targets, np.round(scores, 1) if ties else scores, number)

@@ -19,7 +19,7 @@ ROOT = PACKAGE.parent
 LAYERS = {
     "L0": "errors",
     "L1": "files remotes config recipes options exposures lists scores hdf5 fitsfiles plainfits "
-    "normalisation metrics splits",
+    "normalisation metrics intervals known splits",
     "L2": "database images stamps blocks features selection dataset models plots parallel cutting "
     "fetch",
     "L3": "provenance surveys simulation",
@@ -43,7 +43,7 @@ HOMES = {
     "multiprocessing": {"parallel"},
     "pickle": set(),
     "pymysql": set(),
-    "scipy": {"normalisation", "simulation"},
+    "scipy": {"intervals", "normalisation", "simulation"},
     "skimage": {"normalisation"},
     "sklearn": set(),
     "sqlalchemy": {"database"},

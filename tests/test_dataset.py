@@ -10,8 +10,10 @@ from realbogus.dataset import (
     TRAITS,
     DatasetWriter,
     Part,
+    read_columns,
     read_dataset_recipe,
     read_part,
+    read_stamps,
     write_dataset,
 )
 from realbogus.errors import DatasetError
@@ -213,3 +215,32 @@ def test_a_failed_write_leaves_nothing(tmp_path):
     with pytest.raises(DatasetError, match="can't write this HDF5 file"):
         write_dataset(tmp_path / "d.h5", make_part(), broken, make_recipe())
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("which", ["train", "test"])
+def test_columns_and_a_few_stamps_are_those_of_the_whole_part(dataset, which):
+    whole, columns = read_part(dataset, which), read_columns(dataset, which)
+    assert columns.stamps.shape == (len(whole), 0, 0)
+    assert set(columns.traits) == set(TRAITS)
+    for name in ("targets", "names", "objects", "mag"):
+        np.testing.assert_array_equal(getattr(columns, name), getattr(whole, name))
+    np.testing.assert_array_equal(read_stamps(dataset, which, [5, 2]), whole.stamps[[5, 2]])
+    assert read_stamps(dataset, which, []).size == 0
+
+
+def test_columns_and_stamps_of_the_predecessor_are_read(tmp_path):
+    stamps = unique_image(4 * 6, 6, np.float32).reshape(4, 6, 6)
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        file["testX"], file["testy"] = stamps.reshape(4, 36), np.eye(2)[[0, 1, 1, 0]]
+        file["test_files"] = ["1_a.fits", "2_b.fits", "3_c.fits", "1_d.fits"]
+    assert list(read_columns(tmp_path / "old.h5", "test").objects) == ["1", "2", "3", "1"]
+    np.testing.assert_array_equal(read_stamps(tmp_path / "old.h5", "test", [3]), stamps[3:])
+
+
+def test_columns_that_do_not_fit_the_stamps_are_an_error(tmp_path):
+    write_dataset(tmp_path / "set.h5", make_part(), make_part(first=9), make_recipe())
+    with h5py.File(tmp_path / "set.h5", "r+") as file:
+        del file["test_mag"]
+        file["test_mag"] = [1.0]
+    with pytest.raises(DatasetError, match="its columns have different lengths"):
+        read_columns(tmp_path / "set.h5", "test")

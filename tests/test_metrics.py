@@ -2,10 +2,18 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import det_curve, roc_auc_score, roc_curve
 
 from realbogus.errors import DatasetError
-from realbogus.metrics import Interval, area_under, bootstrap, fpr_at_mdr, rates
+from realbogus.metrics import (
+    Interval,
+    area_under,
+    bootstrap,
+    fpr_at_mdr,
+    mdr_at_fpr,
+    number_objects,
+    rates,
+)
 
 # Eighths: many ties, and sums without rounding.
 SCORED = st.lists(
@@ -58,6 +66,30 @@ def test_a_stricter_threshold_would_miss_too_many(scored, mdr):
     stricter = scores[scores > point.threshold]
     if len(stricter):
         assert (scores[targets == 1] < stricter.min()).mean() > mdr
+
+
+@given(SCORED, st.sampled_from([0.0, 0.01, 0.04, 0.3, 1.0]))
+def test_the_point_of_a_false_positive_rate_is_the_best_of_those_of_scikit_learn(scored, fpr):
+    targets, scores = unzip(scored)
+    point = mdr_at_fpr(rates(targets, scores), fpr)
+    false_positive, missed, _ = det_curve(targets, scores)
+    allowed = missed[false_positive <= fpr + 1e-9]
+    assert point.mdr == pytest.approx(min(allowed, default=1))
+    assert point.fpr == pytest.approx((scores >= point.threshold)[targets == 0].mean())
+    assert point.mdr == pytest.approx((scores < point.threshold)[targets == 1].mean())
+
+
+def test_a_rate_below_nothing_is_had_at_the_ends_of_the_curve():
+    curve = rates(*random_scores())
+    assert fpr_at_mdr(curve, -0.1).fpr == 1
+    assert mdr_at_fpr(curve, -0.1).threshold == np.inf
+
+
+@given(st.lists(st.text(), max_size=20))
+def test_equal_objects_have_equal_numbers_from_0(objects):
+    numbers = number_objects(np.array(objects, np.dtypes.StringDType())).tolist()
+    assert len(set(zip(objects, numbers, strict=True))) == len(set(objects)) == len(set(numbers))
+    assert set(numbers) == set(range(len(set(objects))))
 
 
 def test_exactly_the_allowed_misses_are_allowed_despite_rounding():
@@ -132,3 +164,16 @@ def test_draws_without_one_class_are_drawn_again():
 
 def test_an_interval_shows_its_value_and_its_ends():
     assert str(Interval(0.98765, 0.9, 0.99999)) == "0.9877 [0.9000, 1.0000]"
+
+
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [
+        (Interval(0.1, 0.04, 0.3), "10% (4 to 30%)"),
+        (Interval(0.1, 0.095, 0.106), "10.0% (9.5 to 10.6%)"),
+        (Interval(0.001, 0.0008, 0.0013), "0.100% (0.080 to 0.130%)"),
+        (Interval(0.5, 0.5, 0.5), "50.0% (50.0 to 50.0%)"),
+    ],
+)
+def test_a_percentage_has_the_digits_that_its_interval_leaves(interval, text):
+    assert interval.as_percent() == text

@@ -3,7 +3,14 @@ import re
 import pytest
 
 from realbogus.errors import ConfigError
-from realbogus.options import available_cores, parse_holdout, parse_names, parse_nights
+from realbogus.options import (
+    available_cores,
+    parse_holdout,
+    parse_limits,
+    parse_names,
+    parse_nights,
+    parse_rates,
+)
 
 
 @pytest.mark.parametrize(
@@ -88,3 +95,27 @@ def test_nights_to_hold_out_are_named_or_counted(text, nights):
 def test_what_is_no_nights_to_hold_out_is_an_error(text):
     with pytest.raises(ConfigError, match=r"holdoutNights must be nights .* got"):
         parse_holdout(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rates"), [("0.01,0.04", (0.01, 0.04)), ("[1e-3]", (0.001,)), ("", ()), ("[]", ())]
+)
+def test_rates_as_people_type_them(text, rates):
+    assert parse_rates(text, name="mdr") == rates
+
+
+@pytest.mark.parametrize("text", ["0", "1", "1%", "nan", "-0.1", "0.1;0.2"])
+def test_what_is_no_rate_is_an_error(text):
+    with pytest.raises(ConfigError, match="mdr must be rates between 0 and 1 such as"):
+        parse_rates(text, name="mdr")
+
+
+def test_limits_as_people_type_them():
+    assert parse_limits("0.001,0.5", name="fprLimits") == (0.001, 0.5)
+    assert parse_limits("", name="fprLimits") is None
+
+
+@pytest.mark.parametrize("text", ["0.5", "0.5,0.1", "0,2", "a,b", "0.1,nan", "0.1,0.2,0.3"])
+def test_what_are_no_limits_is_an_error(text):
+    with pytest.raises(ConfigError, match="fprLimits must be two rates such as"):
+        parse_limits(text, name="fprLimits")

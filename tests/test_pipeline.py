@@ -317,3 +317,22 @@ def test_two_workers_share_a_run_under_luigid(luigid, survey, tmp_path):
     query = urllib.parse.urlencode({"data": json.dumps({"status": "DONE"})})
     with urllib.request.urlopen(f"{luigid}/api/task_list?{query}") as page:
         assert len(json.load(page)["response"]) == 4
+
+
+def test_recall_of_lists_at_a_threshold_needs_nothing_else(tmp_path):
+    (tmp_path / "good.csv").write_text("7,0.9\n8,0.1\n")
+    words = ("PlotResults", "--recall=good.csv", "--threshold=0.5", "--outputFile=r.svg")
+    done = local(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"good.csv", "r.svg"}
+    assert "Did not run any tasks" in local(*words, cwd=tmp_path).stderr
+    assert_fails(local(*words[:2], "--threshold=0.6", words[3], cwd=tmp_path), "threshold = 0.5")
+
+
+def test_options_of_a_plot_decide_its_content(finished):
+    words = ("PlotResults", "--outputFile=p.pdf", "--mdr=0.1", "--scale=log", "--panelLabel=a,b")
+    assert local(*words, "--fprLimits=0.01,1", cwd=finished).returncode == 0
+    again = local(*words, "--fprLimits=0.01,1.0", cwd=finished)
+    assert "Did not run any tasks" in again.stderr
+    assert_fails(local(*words, cwd=finished), "PlotResults fprLimits = 0.01,1.0, not None")
+    assert_fails(local("PlotResults", "--mdr=1%", cwd=finished), "mdr must be rates", "'1%'")

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from realbogus.dataset import write_dataset
 from realbogus.errors import RealBogusError
 from realbogus.lists import write_list
-from realbogus.plots import save_figure
+from realbogus.plots.figures import save_figure
 from realbogus.provenance import READERS, identify, read_recipe
 from realbogus.scores import Scores, write_scores
 from tests.helpers import make_recipe, make_row

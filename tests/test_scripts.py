@@ -145,3 +145,29 @@ def test_bad_input_to_the_plot_is_one_line(tmp_path, content, part):
     done = run_script("plotResults.py", "a.csv", "--outputFile=p.png", cwd=tmp_path)
     assert_one_line(done, "a.csv", part)
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["a.csv", "--outputFile=p.png", "--mdr=2"], "mdr must be rates between 0 and 1"),
+        (["a.csv", "--outputFile=p.png", "--fprLimits=1"], "fprLimits must be two rates"),
+        (["a.csv", "--outputFile=p.gif"], "outputFile must end in .png or .pdf or .svg"),
+        (["--outputFile=p.png"], "inputFiles: give at least one score file"),
+        (["--recall", "a.csv", "--outputFile=p.png"], "threshold: give one"),
+        (["none.csv", "--outputFile=p.png"], "none.csv: no such file"),
+        (["a.csv", "--labels=none.csv", "--outputFile=p.png"], "none.csv: no such file"),
+    ],
+)
+def test_bad_input_to_plots_is_one_line(tmp_path, words, part):
+    (tmp_path / "a.csv").write_text("a_1,1,0.5\nb_1,0,0.5\n")
+    assert_one_line(run_script("plotResults.py", *words, cwd=tmp_path), part)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_recall_by_hand_writes_a_vector_figure(tmp_path):
+    (tmp_path / "good.csv").write_text("7,0.9\n8,0.1\n")
+    words = ("--recall", "good.csv", "--threshold=0.5", "--outputFile=r.pdf")
+    done = run_script("plotResults.py", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from realbogus.files import atomic_path
 from realbogus.images import cut_stamps, read_image
-from realbogus.plots import draw_stamps
+from realbogus.plots.stamps import draw_stamps
 
 __all__ = ["draw_montage", "main"]
 

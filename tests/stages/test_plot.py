@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from realbogus.errors import ConfigError, FormatError, RecipeError
-from realbogus.plots import read_figure_recipe
+from realbogus.plots.figures import read_figure_recipe
 from realbogus.scores import Scores, write_scores
 from realbogus.stages.plot import plot_results
 from tests.helpers import make_recipe
@@ -90,8 +90,64 @@ def test_three_columns_without_a_header_are_read(tmp_path):
     assert read_figure_recipe(tmp_path / "plots.png").results["a"]["auc"].startswith("0.5000")
 
 
+@pytest.mark.parametrize("suffix", [".pdf", ".svg"])
+def test_vector_figures_carry_their_recipe_and_are_not_made_twice(tmp_path, suffix):
+    source, output = make_scores(tmp_path / "a.csv"), tmp_path / f"plots{suffix}"
+    plot_results([source], output, fprs=(0.01,))
+    made = output.stat().st_mtime_ns
+    plot_results([source], output, fprs=(0.01,))
+    assert output.stat().st_mtime_ns == made
+    assert "mdr at fpr 0.01" in read_figure_recipe(output).results["a"]
+    with pytest.raises(RecipeError, match=r"made with fpr = 0\.01, not 0\.02"):
+        plot_results([source], output, fprs=(0.02,))
+
+
+def test_operating_points_are_those_asked_for(tmp_path):
+    source, output = make_scores(tmp_path / "a.csv"), tmp_path / "plots.png"
+    plot_results([source], output, mdrs=(0.05,), fprs=(0.1,))
+    results = read_figure_recipe(output).results["a"]
+    points = {name.partition(" at ")[2] for name in results if " at " in name}
+    assert points == {"mdr 0.05", "fpr 0.1"}
+
+
+def test_scores_of_objects_are_plotted_with_their_labels(tmp_path):
+    (tmp_path / "a.csv").write_text("7,0.9\n8,0.1\n9,0.95\n")
+    (tmp_path / "labels.csv").write_text("7,1\n8,0\n9,0\n")
+    output = tmp_path / "plots.png"
+    plot_results([tmp_path / "a.csv"], output, labels=tmp_path / "labels.csv")
+    recipe = read_figure_recipe(output)
+    assert recipe.results["a"]["auc"].startswith("0.5000")
+    assert set(recipe.inputs) == {"inputFiles[0]", "labels"}
+
+
+def test_names_stand_in_the_legend(tmp_path):
+    files = [make_scores(tmp_path / f"{name}.csv", seed=i) for i, name in enumerate("ab")]
+    plot_results(files, tmp_path / "plots.png", names=("new", "old"))
+    assert set(read_figure_recipe(tmp_path / "plots.png").results) == {"new", "old"}
+
+
+@pytest.mark.parametrize("names", [("new",), ("new", "new")])
+def test_names_that_do_not_tell_the_files_apart_are_an_error(tmp_path, names):
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    with pytest.raises(ConfigError, match="names must be as many different ones as score files: 2"):
+        plot_results(files, tmp_path / "plots.png", names=names)
+
+
+def test_scale_that_is_none_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match="scale must be one of mixed, linear, log; got 'cubic'"):
+        plot_results([tmp_path / "a.csv"], tmp_path / "plots.png", scale="cubic")
+
+
+def test_names_that_are_there_twice_are_counted_and_said(tmp_path, caplog):
+    rows = "a_1.fits,1,0.9\nb_1.fits,0,0.1\nb_1.fits,0,0.1\n"
+    (tmp_path / "a.csv").write_text(rows)
+    plot_results([tmp_path / "a.csv"], tmp_path / "plots.png")
+    assert "a.csv: 1 of 3 rows repeat a name; each counts" in caplog.text
+    assert read_figure_recipe(tmp_path / "plots.png").results["a"]["bogus"] == 2
+
+
 def test_other_picture_format_is_an_error(tmp_path):
-    with pytest.raises(ConfigError, match=r"must end in \.png; got 'plots\.doc'"):
+    with pytest.raises(ConfigError, match=r"must end in \.png or .*; got 'plots\.doc'"):
         plot_results([make_scores(tmp_path / "a.csv")], tmp_path / "plots.doc")
 
 

@@ -1,0 +1,1 @@
+"""Figures: the only home of matplotlib and of Pillow."""
