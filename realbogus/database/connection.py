@@ -2,6 +2,7 @@
 
 import logging
 import re
+import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -30,6 +31,9 @@ _BATCH = 5000
 _CONNECT_TIMEOUT = 10
 _SILENCE = 10  # times the timeout of a lock
 _TABLES = {name: table for schema in SCHEMAS.values() for name, table in schema.tables.items()}
+
+# What the driver fails with when it reads from a server that is none.
+_CONFUSED = (LookupError, ValueError, AssertionError, struct.error)
 
 # Too many connections, shutdown in progress, lock wait, deadlock, query or connection killed,
 # statement too long (MariaDB, MySQL); can't connect by socket or by network, gone away, lost.
@@ -169,6 +173,10 @@ class Database:
         except RuntimeError as error:
             # The driver lacks a package for the way in which this account logs in.
             raise DatabaseError(f"database {self.name}: {error}") from None
+        except _CONFUSED as error:
+            kind = type(error).__name__
+            what = f"what answers there does not do so as MySQL or MariaDB do ({kind})"
+            raise DatabaseError(f"database {self.name}: {what}") from None
 
     def _try_to_gather(self, query: Executable, take: Callable[[Iterator[Row[Any]]], Item]) -> Item:
         if self._connection.closed:

@@ -1,7 +1,8 @@
-"""A private MariaDB server: its own data folder, socket and port, and nobody else's."""
+"""A private MariaDB or MySQL server: its own data folder, socket and port, and nobody else's."""
 
 import getpass
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -28,6 +29,7 @@ NIGHTS = (60900, 60901)
 CAMERAS = ("02a", "03a", "05r")
 """Of the survey in the database that all may read."""
 
+MYSQL_ADVICE = "no MySQL server: on Ubuntu  apt-get install mysql-server,  or name one in MYSQLD"
 ADVICE = "no MariaDB server: ask an administrator to run  apt-get install mariadb-server"
 PASSWORD = "Tr0ub4dor&3"
 """Of every account that tests make; nothing that is written or said may contain it."""
@@ -39,7 +41,6 @@ _OPTIONS = (
     "--skip-log-bin",
     "--performance-schema=OFF",
     "--innodb-buffer-pool-size=256M",
-    "--innodb-log-file-size=64M",
     "--innodb-flush-log-at-trx-commit=2",
     "--innodb-doublewrite=0",
     "--innodb-lock-wait-timeout=2",
@@ -66,7 +67,9 @@ def require_server():
 
 
 class Server:
-    """A server that a test may fill, stop, kill and start again."""
+    """A MariaDB server that a test may fill, stop, kill and start again."""
+
+    _options = ("--innodb-log-file-size=64M",)
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="psat-mariadb-"))
@@ -81,21 +84,24 @@ class Server:
         self._install()
 
     def _install(self):
-        command = [
+        self._call(
             program("mariadb-install-db", "mysql_install_db"),
-            "--no-defaults",
-            f"--datadir={self.data}",
-            f"--user={self._user}",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder)
+        )
+
+    def _call(self, command, *words):
+        words = [command, "--no-defaults", f"--datadir={self.data}", f"--user={self._user}", *words]
+        done = subprocess.run(words, capture_output=True, text=True, cwd=self.folder)
         assert done.returncode == 0, done.stdout + done.stderr
+
+    def _program(self):
+        return program("mariadbd", "mysqld")
 
     def start(self):
         """Start the server, and wait until it answers."""
         command = [
-            program("mariadbd", "mysqld"),
+            self._program(),
             "--no-defaults",
             f"--datadir={self.data}",
             f"--user={self._user}",
@@ -106,6 +112,7 @@ class Server:
             f"--ssl-cert={self.certificate}",
             f"--ssl-key={self.folder / 'key.pem'}",
             *_OPTIONS,
+            *self._options,
         ]
         self._process = subprocess.Popen(command, cwd=self.folder, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + _SECONDS
@@ -161,7 +168,8 @@ class Server:
     def make_reader(self, database, *, rights="SELECT", user="reader"):
         """Make an account with some rights on a database; give the block that names it."""
         self.run(
-            f"CREATE OR REPLACE USER '{user}'@'%' IDENTIFIED BY '{PASSWORD}'",
+            f"DROP USER IF EXISTS '{user}'@'%'",
+            f"CREATE USER '{user}'@'%' IDENTIFIED BY '{PASSWORD}'",
             f"GRANT {rights} ON {database}.* TO '{user}'@'%'",
         )
         return {
@@ -171,6 +179,34 @@ class Server:
             "port": self.port,
             "database": database,
         }
+
+
+class MySQLServer(Server):
+    """A MySQL server, whose accounts log in by ``caching_sha2_password``."""
+
+    _options = ("--mysqlx=OFF", "--secure-file-priv=NULL")
+
+    def _install(self):
+        assert mysql_program(), MYSQL_ADVICE
+        self._call(self._program(), "--initialize-insecure")
+
+    def _program(self):
+        return mysql_program()
+
+
+@cache
+def mysql_program():
+    """Find MySQL's own server, of version 8 or later; None if there is none.
+
+    Debian has no such package, but Ubuntu. The variable ``MYSQLD`` names one that is elsewhere.
+    """
+    found = os.environ.get("MYSQLD") or program("mysqld")
+    if found is None:
+        return None
+    said = subprocess.run([found, "--no-defaults", "--version"], capture_output=True, text=True)
+    version = re.search(r"Ver (\d+)\.", said.stdout)
+    is_mysql = "MariaDB" not in said.stdout and version is not None
+    return found if is_mysql and int(version[1]) >= 8 else None
 
 
 def assert_one_line(done, *parts):
@@ -207,10 +243,11 @@ def write_certificate(folder):
 
 
 @contextmanager
-def running_server():
+def running_server(kind=Server):
     """Start a private server, and remove it with its data in the end."""
-    require_server()
-    server = Server()
+    if kind is Server:
+        require_server()
+    server = kind()
     try:
         yield server.start()
     finally:

@@ -49,12 +49,16 @@ def expected(config, label, camera="02a"):
     }
 
 
+def assert_truth(config, camera):
+    exposures = select(config, camera=camera)
+    for label, is_real in (("1", True), ("0", False)):
+        assert expected(config, label, camera)
+        assert chosen(exposures, is_real=is_real) == expected(config, label, camera)
+
+
 @pytest.mark.parametrize("camera", CAMERAS)
 def test_the_positions_chosen_are_exactly_those_of_the_truth(atlas, camera):
-    exposures = select(atlas, camera=camera)
-    for label, is_real in (("1", True), ("0", False)):
-        assert expected(atlas, label, camera)
-        assert chosen(exposures, is_real=is_real) == expected(atlas, label, camera)
+    assert_truth(atlas, camera)
 
 
 def test_a_night_is_that_of_the_name_and_not_of_the_mjd(mariadb, atlas):
@@ -100,38 +104,46 @@ def test_unpromoted_are_drawn_from_what_is_on_no_list(mariadb, atlas):
     assert select(atlas, bogus_from="unpromoted", bogus_per_exposure=5) == exposures
 
 
-@pytest.mark.parametrize("camera", ["gpc1", "gpc2"])
-def test_pan_starrs_stamps_are_exactly_those_of_the_truth(mariadb, ps1, tmp_path, camera):
+def assert_truth_ps1(server, config, camera, location):
     ending = {"gpc1": "00000", "gpc2": "00002"}[camera]
     of_camera = {
         name
-        for (name,) in mariadb.run(
+        for (name,) in server.run(
             f"SELECT image_filename FROM tcs_postage_stamp_images WHERE filter LIKE '%{ending}'",
             database="ps1",
         )
     }
-    cut_ps1(ps1, location=tmp_path, camera=camera, mover_list=5)
+    cut_ps1(config, location=location, camera=camera, mover_list=5)
     for name, label in (("good", "1"), ("bad", "0")):
-        truth = {row["exposure"] for row in read_truth(ps1) if row["label"] == label}
-        listed = {row.obs for row in read_list(tmp_path / f"{name}.txt")}
+        truth = {row["exposure"] for row in read_truth(config) if row["label"] == label}
+        listed = {row.obs for row in read_list(location / f"{name}.txt")}
         assert listed == truth & of_camera != set()
 
 
-def test_a_float_column_keeps_the_pixel_that_the_text_of_the_server_would_round(mariadb):
-    url = mariadb.make_database("floats")
+@pytest.mark.parametrize("camera", ["gpc1", "gpc2"])
+def test_pan_starrs_stamps_are_exactly_those_of_the_truth(mariadb, ps1, tmp_path, camera):
+    assert_truth_ps1(mariadb, ps1, camera, tmp_path)
+
+
+def assert_full_floats(server):
+    url = server.make_database("floats")
     with Database.open(url) as database:
         database.create_tables("atlas")
-    mariadb.run(
+    server.run(
         "INSERT INTO atlas_detectionsddc (id, atlas_metadata_id, atlas_object_id, det_id, x, y,"
         " mag, det, pkn, date_inserted)"
         " VALUES (1, 1, 1, 1, 10535.96, 9999.99, 18.5, 0, 999, now())",
         database="floats",
     )
-    assert mariadb.run("SELECT x FROM atlas_detectionsddc", database="floats") == ((10536.0,),)
+    assert server.run("SELECT x FROM atlas_detectionsddc", database="floats") == ((10536.0,),)
     with Database.open(url) as database:
         (row,) = database.rows(atlas_queries.asteroid_detections(1, pkn_above=900))
     assert (row.x, row.y) == (float(np.float32(10535.96)), float(np.float32(9999.99)))
     assert int(row.x) == 10535
+
+
+def test_a_float_column_keeps_the_pixel_that_the_text_of_the_server_would_round(mariadb):
+    assert_full_floats(mariadb)
 
 
 def test_an_account_that_only_reads_is_enough_and_can_do_no_more(mariadb, atlas):
