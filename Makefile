@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO := demo
 NIGHTS := 58310-58312
 # What only the tests need: program=package
-TEST_TOOLS := rsync=rsync mariadbd=mariadb-server
+TEST_TOOLS := rsync=rsync mariadbd=mariadb-server ssh=openssh-client sshd=openssh-server
 
 .PHONY: help demo test test-long check format images clean
 .DELETE_ON_ERROR:

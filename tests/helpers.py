@@ -1,8 +1,11 @@
 """What several tests make: images, FITS files, recipes, rows, and runs of scripts."""
 
+import os
+import shutil
 import socket
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +73,13 @@ def make_row(number=1, **changes):
         "stamp": f"good/{1101010101101010100 + number}_02a58310o0123c_{number}.fits",
     }
     return Row(**{**values, **changes})
+
+
+@cache
+def program(*names):
+    """Find a program, also where many systems keep servers and only root looks."""
+    places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+    return next((found for name in names if (found := shutil.which(name, path=places))), None)
 
 
 def free_port():

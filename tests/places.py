@@ -2,20 +2,22 @@
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import threading
 import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
+from tests.helpers import free_port, program
 
-def require_program(name):
+
+def require_program(name, package=None):
     """Skip a test that needs a program; in continuous integration its absence is a failure."""
-    if shutil.which(name) is None:
-        message = f"{name} is not installed: apt-get install {name}"
+    if program(name) is None:
+        message = f"{name} is not installed: apt-get install {package or name}"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
 
 
@@ -148,12 +150,6 @@ def web_server(folder):
         server.server_close()
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextlib.contextmanager
 def rsync_server(folder, scratch):
     """Run an rsync daemon with the module ``diff``; give its address."""
@@ -177,6 +173,47 @@ def rsync_server(folder, scratch):
             daemon.wait(10)
 
 
+@contextlib.contextmanager
+def ssh_server(folder, *, command=None):
+    """Run sshd for one key and this user; give the folder of its files and the client's.
+
+    ``client`` is the key that may log in, ``other`` and ``locked`` (by a passphrase) are not; the
+    host ``sky`` of ``config`` is this server, and ``known_hosts`` has its key. With ``command`` the
+    server runs that instead of what the client asks for.
+    """
+    require_program("sshd", "openssh-server")
+    require_program("ssh", "openssh-client")
+    require_program("rsync")
+    port = free_port()
+    for name, passphrase in (("host", ""), ("client", ""), ("other", ""), ("locked", "secret")):
+        words = ("-q", "-t", "ed25519", "-N", passphrase, "-C", name, "-f", folder / name)
+        subprocess.run([program("ssh-keygen"), *words], check=True)
+    (folder / "authorized").write_text((folder / "client.pub").read_text())
+    known = " ".join((folder / "host.pub").read_text().split()[:2])
+    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {known}\n")
+    (folder / "config").write_text(
+        f"Host sky\nHostName 127.0.0.1\nPort {port}\nIdentityFile {folder}/client\n"
+        f"IdentitiesOnly yes\nUserKnownHostsFile {folder}/known_hosts\n"
+        "GlobalKnownHostsFile /dev/null\n"
+    )
+    (folder / "sshd_config").write_text(
+        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host\nPidFile none\n"
+        f"AuthorizedKeysFile {folder}/authorized\nStrictModes no\nUsePAM no\n"
+        "PermitRootLogin yes\nPasswordAuthentication yes\n"
+        + (f"ForceCommand {command}\n" if command else "")
+    )
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # where sshd locks itself up; services make it
+    words = ["-D", "-f", folder / "sshd_config", "-E", folder / "log"]
+    with subprocess.Popen([program("sshd"), *words], stdin=subprocess.DEVNULL) as daemon:
+        try:
+            _wait_for(port)
+            yield folder
+        finally:
+            daemon.terminate()
+            daemon.wait(10)
+
+
 def _wait_for(port):
     for _ in range(200):
         try:
@@ -185,4 +222,4 @@ def _wait_for(port):
             time.sleep(0.05)
         else:
             return
-    pytest.fail("the rsync daemon does not answer")
+    pytest.fail("the server does not answer")

@@ -19,7 +19,7 @@ from realbogus.fitsfiles import read_fits
 from realbogus.parallel import map_threads
 from realbogus.remotes import REMOTE_FORMS, parse_remote
 from tests import places
-from tests.helpers import ROOT
+from tests.helpers import ROOT, free_port
 
 NAMES = [PurePosixPath(f"02a/58310/02a58310o{number:04d}c.diff.fz") for number in range(6)]
 QUICK = Patience(tries=2, pause=0.02, silence=1.0, longest=10.0)
@@ -244,7 +244,7 @@ def test_no_server_is_one_reason(root, scheme):
     if scheme == "rsync":
         places.require_program("rsync")
     with places.no_proxy():
-        fetched = fetch(f"{scheme}://127.0.0.1:{places.free_port()}/diff", root, NAMES[:1])
+        fetched = fetch(f"{scheme}://127.0.0.1:{free_port()}/diff", root, NAMES[:1])
     assert_failed(fetched, root, r"Connection refused.*\(tries: 2\)")
     assert "\n" not in fetched.problems[NAMES[0]]
 

@@ -87,8 +87,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _first_complaint(errors: IO[bytes]) -> str:
-    """Give the first line that rsync or ssh wrote, which says most."""
+    """Give the first line that rsync or ssh wrote, which says most, without ssh's frame of @."""
     errors.seek(0)
     lines = errors.read(_LONGEST_COMPLAINT).decode("utf-8", "replace").splitlines()
-    said = next((line for line in lines if line.strip()), "")
+    said = next((words for line in lines if (words := line.strip("@ \t"))), "")
     return "".join(character for character in said if character.isprintable())[:_SHOWN]

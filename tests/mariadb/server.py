@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from realbogus.config import write_config
-from tests.helpers import free_port
+from tests.helpers import free_port, program
 
 NIGHTS = (60900, 60901)
 CAMERAS = ("02a", "03a", "05r")
@@ -48,13 +48,6 @@ _OPTIONS = (
     "--max-connections=30",
 )
 _SECONDS = 60
-
-
-@cache
-def program(*names):
-    """Find a program of the server, which many systems keep where only root looks."""
-    places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
-    return next((found for name in names if (found := shutil.which(name, path=places))), None)
 
 
 def require_server():

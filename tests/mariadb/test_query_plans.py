@@ -64,7 +64,17 @@ def explain(server, survey, query):
     compiled = query.compile(dialect=mysql.dialect(), compile_kwargs={"literal_binds": True})
     statement = str(compiled).replace("%%", "%")
     plan = server.run(f"EXPLAIN {statement}", database=f"many_{survey}")
-    return [(row[2], row[5], row[3], int(row[8] or 0), row[9] or "") for row in plan if row[5]]
+    return [
+        (row[2], index_of(row), row[3], int(row[8] or 0), row[9] or "") for row in plan if row[5]
+    ]
+
+
+def index_of(row):
+    """Give the index of a step of a plan.
+
+    MariaDB 11 looks for an object by its list and its id together, as each index ends in the id.
+    """
+    return "PRIMARY" if row[3:6:2] == ("eq_ref", "idx_detection_list") else row[5]
 
 
 DETECTIONS = ("atlas_detectionsddc", "idx_atlas_metadata_id")
