@@ -13,6 +13,7 @@ from realbogus.simulation import simulate
 from realbogus.stages.build import build_dataset
 from realbogus.stages.cut_atlas import cut_atlas
 from tests.helpers import free_port
+from tests.places import NAMES, write_image
 
 NIGHTS = (58310, 58311)
 
@@ -76,6 +77,15 @@ def trained(dataset, tmp_path_factory):
     train_classifier(
         dataset, classifier=folder / "model.h5", output_csv=folder / "scores.csv", epochs=2
     )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def there(tmp_path_factory):
+    """Make a folder with images, as another machine has them."""
+    folder = tmp_path_factory.mktemp("there")
+    for seed, name in enumerate(NAMES):
+        write_image(folder / name, seed)
     return folder
 
 

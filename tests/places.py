@@ -7,11 +7,23 @@ import subprocess
 import threading
 import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
 from tests.helpers import free_port, program
+
+NAMES = [PurePosixPath(f"02a/58310/02a58310o{number:04d}c.diff.fz") for number in range(6)]
+"""The images that another machine has."""
+
+
+def write_image(path, seed=0):
+    pixels = np.random.default_rng(seed).normal(0, 30, (120, 100)).astype(np.int16)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    packed = fits.CompImageHDU(pixels, compression_type="RICE_1")
+    fits.HDUList([fits.PrimaryHDU(), packed]).writeto(path, checksum=True)
 
 
 def require_program(name, package=None):

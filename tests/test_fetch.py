@@ -9,9 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
 
-import numpy as np
 import pytest
-from astropy.io import fits
 
 from realbogus.errors import ConfigError, ImageError
 from realbogus.fetch import FETCHERS, Patience, fetch_missing
@@ -20,25 +18,9 @@ from realbogus.parallel import map_threads
 from realbogus.remotes import REMOTE_FORMS, parse_remote
 from tests import places
 from tests.helpers import ROOT, free_port
+from tests.places import NAMES
 
-NAMES = [PurePosixPath(f"02a/58310/02a58310o{number:04d}c.diff.fz") for number in range(6)]
 QUICK = Patience(tries=2, pause=0.02, silence=1.0, longest=10.0)
-
-
-def write_image(path, seed=0):
-    pixels = np.random.default_rng(seed).normal(0, 30, (120, 100)).astype(np.int16)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    packed = fits.CompImageHDU(pixels, compression_type="RICE_1")
-    fits.HDUList([fits.PrimaryHDU(), packed]).writeto(path, checksum=True)
-
-
-@pytest.fixture(scope="module")
-def there(tmp_path_factory):
-    """Make a folder with images, as another machine has them."""
-    folder = tmp_path_factory.mktemp("there")
-    for seed, name in enumerate(NAMES):
-        write_image(folder / name, seed)
-    return folder
 
 
 @pytest.fixture

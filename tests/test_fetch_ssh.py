@@ -11,19 +11,11 @@ import pytest
 from realbogus.fetch import Patience
 from tests import places
 from tests.helpers import program
-from tests.test_fetch import NAMES, QUICK, assert_all_came, assert_failed, fetch, files, write_image
+from tests.places import NAMES
+from tests.test_fetch import QUICK, assert_all_came, assert_failed, fetch, files
 
 ONCE = replace(QUICK, tries=1, silence=5.0)
 PATIENT = replace(ONCE, tries=2)
-
-
-@pytest.fixture(scope="module")
-def there(tmp_path_factory):
-    """Make a folder with images, as another machine has them."""
-    folder = tmp_path_factory.mktemp("there")
-    for seed, name in enumerate(NAMES):
-        write_image(folder / name, seed)
-    return folder
 
 
 @pytest.fixture(scope="module")
