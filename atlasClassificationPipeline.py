@@ -397,6 +397,69 @@ def _plot_recall(task: PlotResults) -> None:
     )
 
 
+class CompareResults(_LocatedTask):
+    """Compare a new classifier with the old one on the same detections; fail if it is worse.
+
+    A task that releases a classifier requires this one.
+    """
+
+    old = luigi.Parameter(description="score file of the classifier in production")
+    new = luigi.Parameter(default="", description="of the new one (stampLocation/scores.csv)")
+    outputFile = luigi.Parameter(
+        default="", description=".png, .pdf or .svg (stampLocation/comparison.png)"
+    )
+    dataset = luigi.Parameter(default="", description="data set whose test part was scored")
+    mdr = luigi.Parameter(default="0.01,0.04", description="missed detection rates to compare at")
+    margin = luigi.FloatParameter(default=0.0, description="by which a rate may be worse")
+    least = luigi.IntParameter(default=30, description="objects that a group needs to decide")
+    resamples = luigi.IntParameter(default=1000, description="draws of the bootstrap")
+    seed = luigi.IntParameter(default=0, description="of the draws")
+
+    content_options = ("margin", "least", "resamples", "seed")
+
+    def content_inputs(self) -> Mapping[str, Path]:
+        dataset = {"dataset": Path(self.dataset)} if self.dataset else {}
+        return {"old": Path(self.old), "new": self.path("new", "scores.csv"), **dataset}
+
+    def requires(self) -> Mapping[str, RecipeTask]:
+        new = str(self.content_inputs()["new"])
+        task = self.need(KerasTensorflowClassifier, outputcsv=new, stampLocation=self.stampLocation)
+        return {"new": task}
+
+    def output(self) -> luigi.LocalTarget:
+        return luigi.LocalTarget(self.path("outputFile", "comparison.png"))
+
+    def wanted_options(self) -> Mapping[str, Any]:
+        return {**super().wanted_options(), "mdr": parse_rates(self.mdr, name="mdr")}
+
+    def complete(self) -> bool:
+        """Say whether the comparison is there; one in which the new classifier is worse fails."""
+        if not super().complete():
+            return False
+        self._judge()
+        return True
+
+    def run(self) -> None:
+        self._judge()
+
+    def _judge(self) -> None:
+        from realbogus.stages.compare import compare_scores, require_release
+
+        inputs = self.content_inputs()
+        found = compare_scores(
+            inputs["old"],
+            inputs["new"],
+            Path(self.output().path),
+            dataset=inputs.get("dataset"),
+            mdrs=parse_rates(self.mdr, name="mdr"),
+            margin=self.margin,
+            least=self.least,
+            resamples=self.resamples,
+            seed=self.seed,
+        )
+        require_release(found)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the task of a command line; return the exit status."""
     return run_luigi(sys.argv[1:] if argv is None else argv)

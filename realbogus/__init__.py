@@ -19,6 +19,7 @@ plainfits    the layout of plain FITS files, found fast
 normalisation, metrics   arrays in, arrays out
 intervals    how sure the rates are, by object
 known        known good objects, found or missed
+budgets, comparison   eyeballs a night; a new classifier against an old one
 splits       which detections train, and which test
 database     the only home of SQLAlchemy: tables, queries, rows
 images       difference images and the stamps cut from them
@@ -27,6 +28,7 @@ blocks       many stamps read at once
 features     stamps cropped, turned and normalised
 selection    which of the listed stamps make a data set
 dataset      training sets in HDF5
+traits       what is known of scored detections
 models       classifiers: the only home of Keras
 plots        the only home of matplotlib
 parallel     processes, and threads that wait
@@ -35,7 +37,7 @@ fetch        missing images, by rsync, from the web or from a folder
 provenance   the recipe and the identity of any of these files
 surveys      what a survey knows: cameras, nights, file names, label rules
 simulation   a survey made from a seed
-stages       one function a script: cut, build, train, plot
+stages       one function a script: cut, build, train, plot, compare, …
 cli, tasks   logging, one line for an error; what the Luigi tasks share
 ===========  =======================================================================
 """

@@ -1,27 +1,32 @@
-"""``python -m realbogus describe FILE``: what made a file of the pipeline."""
+"""``python -m realbogus WORD``: what made a file, what a threshold costs, which is better."""
 
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from realbogus.cli import ArgumentParser, run
+from realbogus.options import parse_rates
+
+Words = argparse.ArgumentParser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status."""
     parser = ArgumentParser(__doc__)
-    commands = parser.add_subparsers(
-        dest="command", required=True, parser_class=argparse.ArgumentParser
-    )
-    describe = commands.add_parser("describe", help="say what made a list, data set, classifier, …")
-    describe.add_argument("file", type=Path)
-    describe.add_argument("--results", action="store_true", help="only what came of it")
-    describe.add_argument("--json", action="store_true", help="the whole recipe as JSON")
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=Words)
+    for word, (about, declare, _) in _COMMANDS.items():
+        declare(commands.add_parser(word, help=about, description=about))
     options = parser.parse_args(argv)
-    return run(lambda: _describe(options), verbose=options.verbose)
+    return run(lambda: _COMMANDS[options.command][2](options), verbose=options.verbose)
+
+
+def _declare_describe(words: Words) -> None:
+    words.add_argument("file", type=Path)
+    words.add_argument("--results", action="store_true", help="only what came of it")
+    words.add_argument("--json", action="store_true", help="the whole recipe as JSON")
 
 
 def _describe(options: argparse.Namespace) -> None:
@@ -38,6 +43,75 @@ def _describe(options: argparse.Namespace) -> None:
         content = content["results"]
     text = json.dumps(content, indent=2) if options.json else "\n".join(_lines(content))
     sys.stdout.write(f"{text}\n")
+
+
+def _declare_budget(words: Words) -> None:
+    words.add_argument("scores", type=Path, help="scores of a test (.csv)")
+    words.add_argument("--labels", type=Path, help="object and target, if it has none")
+    words.add_argument("--candidates", type=float, required=True, help="objects scored a night")
+    words.add_argument("--ratio", type=float, required=True, help="bogus for every real of them")
+    asked = words.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--eyeballs", type=float, help="objects a night that are looked at")
+    asked.add_argument("--mdr", type=float, help="fraction of the reals that may be missed")
+
+
+def _budget(options: argparse.Namespace) -> None:
+    from realbogus.stages.budget import find_budget
+
+    lines = find_budget(
+        options.scores,
+        labels=options.labels,
+        candidates=options.candidates,
+        ratio=options.ratio,
+        eyeballs=options.eyeballs,
+        mdr=options.mdr,
+    )
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def _declare_compare(words: Words) -> None:
+    words.add_argument("old", type=Path, help="scores of the classifier in production (.csv)")
+    words.add_argument("new", type=Path, help="scores of the same detections by the new one")
+    words.add_argument("--out", type=Path, default=Path("comparison.png"), help="%(default)s")
+    words.add_argument("--dataset", type=Path, help="whose test part was scored (.h5)")
+    words.add_argument("--mdr", default="0.01,0.04", help="operating points (%(default)s)")
+    words.add_argument("--margin", type=float, default=0.0, help="by which it may be worse")
+    words.add_argument("--least", type=int, default=30, help="objects that decide (%(default)s)")
+    words.add_argument("--resamples", type=int, default=1000, help="draws (%(default)s)")
+    words.add_argument("--seed", type=int, default=0, help="of the draws (%(default)s)")
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from realbogus.stages.compare import compare_scores, require_release, tabulate
+
+    found = compare_scores(
+        options.old,
+        options.new,
+        options.out,
+        dataset=options.dataset,
+        mdrs=parse_rates(options.mdr, name="mdr"),
+        margin=options.margin,
+        least=options.least,
+        resamples=options.resamples,
+        seed=options.seed,
+    )
+    sys.stdout.write("".join(f"{line}\n" for line in _aligned(tabulate(found))))
+    require_release(found)
+
+
+_COMMANDS: Mapping[str, tuple[str, Callable[[Words], None], Callable[[Any], None]]] = {
+    "describe": ("say what made a list, data set, classifier, …", _declare_describe, _describe),
+    "budget": ("say which threshold so many eyeballs allow", _declare_budget, _budget),
+    "compare": ("fail if a new classifier is worse anywhere", _declare_compare, _compare),
+}
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def _lines(content: Mapping[str, Any], indent: str = "") -> list[str]:

@@ -11,7 +11,8 @@ Each is also the built-in exception that it refines, so a caller can catch eithe
     ├── ImageError      OSError       a difference image
     ├── StampError      OSError       a small cutout
     ├── DatasetError    ValueError    a training set
-    └── ModelError      ValueError    a classifier
+    ├── ModelError      ValueError    a classifier
+    └── ReleaseError    ValueError    a new classifier is worse than the one it would replace
 """
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "ModelError",
     "RealBogusError",
     "RecipeError",
+    "ReleaseError",
     "StampError",
 ]
 
@@ -66,3 +68,7 @@ class DatasetError(RealBogusError, ValueError):
 
 class ModelError(RealBogusError, ValueError):
     """A classifier is damaged, not one, or does not fit the data."""
+
+
+class ReleaseError(RealBogusError, ValueError):
+    """A new classifier is significantly worse than the one that it would replace."""

@@ -19,9 +19,9 @@ ROOT = PACKAGE.parent
 LAYERS = {
     "L0": "errors",
     "L1": "files remotes config recipes options exposures lists scores hdf5 fitsfiles plainfits "
-    "normalisation metrics intervals known splits",
-    "L2": "database images stamps blocks features selection dataset models plots parallel cutting "
-    "fetch",
+    "normalisation metrics intervals known budgets comparison splits",
+    "L2": "database images stamps blocks features selection dataset traits models plots parallel "
+    "cutting fetch",
     "L3": "provenance surveys simulation",
     "L4": "stages",
     "L5": "cli tasks __main__",
@@ -43,7 +43,7 @@ HOMES = {
     "multiprocessing": {"parallel"},
     "pickle": set(),
     "pymysql": set(),
-    "scipy": {"intervals", "normalisation", "simulation"},
+    "scipy": {"comparison", "intervals", "normalisation", "simulation"},
     "skimage": {"normalisation"},
     "sklearn": set(),
     "sqlalchemy": {"database"},

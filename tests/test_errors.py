@@ -15,6 +15,7 @@ REFINED = {
     "StampError": OSError,
     "DatasetError": ValueError,
     "ModelError": ValueError,
+    "ReleaseError": ValueError,
 }
 
 

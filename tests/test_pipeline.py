@@ -257,13 +257,13 @@ def test_no_nights_is_one_line(survey, tmp_path):
     [
         (
             ["PlotResult"],
-            "BuildMLDataset, GetCutOuts, KerasTensorflowClassifier, PlotResults; got 'PlotResult'",
+            "GetCutOuts, KerasTensorflowClassifier, PlotResults; got 'PlotResult'",
         ),
         (["PlotResults", "--colour=red"], "--colour: no such option"),
         (["BuildMLDataset", "--e=ten"], "--e: 'ten' is not allowed"),
         (["BuildMLDataset", "--e"], "--e: a value is missing"),
         (["PlotResults", "--GetCutOuts-mjds=tonight"], "--GetCutOuts-mjds: nights are given like"),
-        ([], "give a task, one of BuildMLDataset, GetCutOuts"),
+        ([], "give a task, one of BuildMLDataset, CompareResults"),
     ],
 )
 def test_bad_command_line_is_one_line(tmp_path, words, part):
@@ -336,3 +336,18 @@ def test_options_of_a_plot_decide_its_content(finished):
     assert "Did not run any tasks" in again.stderr
     assert_fails(local(*words, cwd=finished), "PlotResults fprLimits = 0.01,1.0, not None")
     assert_fails(local("PlotResults", "--mdr=1%", cwd=finished), "mdr must be rates", "'1%'")
+
+
+def test_release_gate_passes_equals_and_stops_what_is_worse(finished):
+    shutil.copy(finished / "training" / "scores.csv", finished / "old.csv")
+    words = ("CompareResults", "--old=old.csv", "--resamples=100", "--dataset=training/dataset.h5")
+    assert local(*words, cwd=finished).returncode == 0
+    assert "Did not run any tasks" in local(*words, cwd=finished).stderr
+    lines = (finished / "old.csv").read_text().splitlines()
+    start = lines.index("name,object,target,score") + 1
+    cells = [line.split(",") for line in lines[start:]]
+    perfect = [f"{name},{item},{target},{target}" for name, item, target, _ in cells]
+    (finished / "old.csv").write_text("\n".join([*lines[:start], *perfect]) + "\n")
+    for _ in range(2):
+        done = local(*words, "--outputFile=worse.png", cwd=finished)
+        assert_fails(done, "the new classifier is significantly worse: fpr of all")

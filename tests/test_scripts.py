@@ -171,3 +171,37 @@ def test_recall_by_hand_writes_a_vector_figure(tmp_path):
     done = run_script("plotResults.py", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_budget_says_the_threshold(trained, tmp_path):
+    words = ("--candidates=1000", "--ratio=3", "--mdr=0.2")
+    done = run_python("-m", "realbogus", "budget", trained / "scores.csv", *words, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [
+        *("threshold", "eyeballs a night", "false positive rate", "missed detection rate"),
+        "intervals",
+    ]
+
+
+def test_comparison_prints_a_table_and_exits_1_only_if_the_new_one_is_worse(tmp_path):
+    rows = [(f"{i}_x", i % 2, (i % 2) * 0.5 + (i * 7 % 100) / 250) for i in range(300)]
+    text = {name: "" for name in ("good", "bad")}
+    for item, target, score in rows:
+        text["good"] += f"{item},{target},{score:.4f}\n"
+        text["bad"] += f"{item},{target},{1 - score:.4f}\n"
+    for name, content in text.items():
+        (tmp_path / f"{name}.csv").write_text(content)
+    words = ("-m", "realbogus", "compare", tmp_path / "good.csv")
+    done = run_python(*words, tmp_path / "good.csv", "--out", tmp_path / "a.png", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].split()[:3] == ["group", "rate", "at"]
+    done = run_python(*words, tmp_path / "bad.csv", "--out", tmp_path / "b.png", cwd=ROOT)
+    assert "all" in done.stdout
+    assert_one_line_of_errors(done, "the new classifier is significantly worse: fpr of all")
+
+
+def assert_one_line_of_errors(done, part):
+    errors = [line for line in done.stderr.splitlines() if not line.startswith("INFO")]
+    assert done.returncode == 1
+    assert len(errors) == 1
+    assert part in errors[0]
