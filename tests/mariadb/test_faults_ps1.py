@@ -11,13 +11,14 @@ from sqlalchemy import text
 from realbogus.config import load_config
 from realbogus.database import Database
 from realbogus.database import ps1 as queries
+from realbogus.errors import DatabaseError
 from realbogus.lists import read_list
 from realbogus.stages import cut_ps1 as stage
 from realbogus.stages.cut_ps1 import cut_ps1
 from realbogus.surveys import ps1
 from realbogus.surveys.ps1 import Selection, select_real
 from tests.helpers import ROOT, run_python
-from tests.mariadb.server import assert_one_line
+from tests.mariadb.server import PASSWORD, SECRET, assert_one_line
 from tests.ps1 import make_survey
 
 SCRIPT = ROOT / "getPS1TrainingSetCutouts.py"
@@ -125,6 +126,51 @@ def test_a_lock_that_goes_in_time_only_costs_time(server, survey, tmp_path, capl
     thread.join(30)
     assert "Lock wait timeout exceeded" in caplog.text
     assert len(read_list(tmp_path / "out/good.txt")) == 3
+
+
+REFUSALS = {
+    "a wrong password": (
+        {"password": f"{PASSWORD}x"},
+        (),
+        r"^database 127\.0\.0\.1/ps1: .*Access denied for user 'ps1_reader'@",
+    ),
+    "no such database": ({"database": "none"}, (), "to database 'none'"),
+    "no right to read": (
+        {},
+        (
+            "REVOKE SELECT ON ps1.* FROM 'ps1_reader'@'%'",
+            "GRANT SELECT ON ps1.tcs_transient_objects TO 'ps1_reader'@'%'",
+        ),
+        "SELECT command denied to user 'ps1_reader'@.*tcs_postage_stamp_images",
+    ),
+    "a missing column": (
+        {},
+        ("ALTER TABLE tcs_postage_stamp_images DROP COLUMN pss_error_code",),
+        "Unknown column .*pss_error_code",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "statements", "line"), REFUSALS.values(), ids=REFUSALS)
+def test_a_refusal_is_one_line_and_nothing_is_written(
+    server, survey, tmp_path, changes, statements, line
+):
+    survey.local |= changes
+    survey.write_config()
+    server.run("DO 0", *statements, database="ps1")
+    with pytest.raises(DatabaseError, match=line) as caught:
+        cut_ps1(survey.config, location=tmp_path / "out")
+    said = str(caught.value)
+    assert SECRET not in said and "SELECT i" not in said and "\n" not in said
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_failed_login_of_the_script_says_nothing_of_the_password(survey, tmp_path):
+    survey.local |= {"password": f"{PASSWORD}x"}
+    survey.write_config()
+    done = run_python(SCRIPT, survey.config, "--stampLocation=out", "--verbose", cwd=tmp_path)
+    assert_one_line(done, "Access denied for user 'ps1_reader'@")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_every_query_is_over_at_once(server, survey):

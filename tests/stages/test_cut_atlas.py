@@ -374,6 +374,19 @@ def test_missing_exposures_are_fetched_and_counted(far_survey, training, tmp_pat
     assert here == {path.relative_to(far) for path in far.glob("*/*/*.diff.fz")}
 
 
+def test_a_web_server_that_drops_connections_and_serves_garbage_only_costs_tries(
+    far_survey, training, tmp_path
+):
+    config, far = far_survey
+    with places.web_server(far) as server:
+        server.troubles = [places.drop_half_way, places.send_garbage, places.drop_half_way]
+        point_to(config, server.address)
+        cut(config, tmp_path / "out", download_threads=2)
+    assert server.requests == 6 + 3
+    for name in ("good.txt", "bad.txt"):
+        assert read_list(tmp_path / "out" / name) == read_list(training / name)
+
+
 def test_downloadthreads_is_the_most_connections_at_a_time(far_survey, tmp_path):
     config, far = far_survey
     with places.web_server(far) as server:
