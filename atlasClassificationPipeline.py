@@ -248,16 +248,27 @@ class KerasTensorflowClassifier(_LocatedTask):
     outputcsv = luigi.Parameter(default="", description="score file (stampLocation/scores.csv)")
     trainingset = luigi.Parameter(default="", description="data set (stampLocation/dataset.h5)")
     classifierfile = luigi.Parameter(default="", description="classifier (stampLocation/model.h5)")
-    model = luigi.Parameter(default="psat", description="architecture")
-    epochs = luigi.IntParameter(default=20, description="passes over the training part")
-    batch = luigi.IntParameter(default=128, description="stamps a step")
+    model = luigi.Parameter(default="psat", description="psat, d4 or FILE.py:function")
+    scheme = luigi.Parameter(default="plain", description="how to train: plain or cycle")
+    epochs = luigi.OptionalIntParameter(default=None, description="passes over the training part")
+    batch = luigi.OptionalIntParameter(default=None, description="stamps a step")
+    patience = luigi.OptionalIntParameter(default=None, description="epochs that are no better")
+    startFrom = luigi.Parameter(default="", description="a classifier to go on from")
+    calibration = luigi.Parameter(
+        default="auto", description="temperature, isotonic, none, or auto for the best"
+    )
+    tensorboard = luigi.Parameter(default="", significant=False, description="folder of logs")
     validationFraction = luigi.FloatParameter(default=0.2, description="of the training objects")
     seed = luigi.IntParameter(default=0, description="of weights, order and dropout")
 
-    content_options = ("model", "epochs", "batch", "validationFraction", "seed")
+    content_options = (
+        *("model", "scheme", "epochs", "batch", "patience", "calibration"),
+        *("validationFraction", "seed"),
+    )
 
     def content_inputs(self) -> Mapping[str, Path]:
-        return {"trainingset": self.path("trainingset", "dataset.h5")}
+        started = {"startFrom": Path(self.startFrom)} if self.startFrom else {}
+        return {"trainingset": self.path("trainingset", "dataset.h5"), **started}
 
     def requires(self) -> Mapping[str, RecipeTask]:
         trainingset = self.content_inputs()["trainingset"]
@@ -281,10 +292,15 @@ class KerasTensorflowClassifier(_LocatedTask):
             classifier=self.path("classifierfile", "model.h5"),
             output_csv=self.path("outputcsv", "scores.csv"),
             model=self.model,
+            scheme=self.scheme,
             epochs=self.epochs,
             batch=self.batch,
+            patience=self.patience,
+            start_from=Path(self.startFrom) if self.startFrom else None,
+            calibration=self.calibration,
             validation_fraction=self.validationFraction,
             seed=self.seed,
+            tensorboard=Path(self.tensorboard) if self.tensorboard else None,
         )
 
 

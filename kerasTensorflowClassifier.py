@@ -16,14 +16,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("trainingset", type=Path, help="the data set (.h5)")
     add("--classifierfile", type=Path, required=True, help="the classifier (.h5 or .keras)")
     add("--outputcsv", type=Path, required=True, help="the score file to make")
-    add("--model", default="psat", help="architecture: psat (%(default)s)")
-    add("--epochs", type=int, default=20, help="passes over the training part (%(default)s)")
-    add("--batch", type=int, default=128, help="stamps a step (%(default)s)")
+    add("--model", default="psat", help="psat, d4 or your own, FILE.py:function (%(default)s)")
+    add("--scheme", default="plain", help="how to train: plain or cycle (%(default)s)")
+    add("--epochs", type=int, help="passes over the training part (as the scheme has it)")
+    add("--batch", type=int, help="stamps a step (as the scheme has it)")
+    add("--patience", type=int, help="stop after so many epochs that are no better (never)")
+    add("--startFrom", type=Path, help="a classifier to go on from, as of another camera")
+    add(
+        "--calibration",
+        default="auto",
+        help="of the scores: temperature, isotonic, none, or auto for the best (%(default)s)",
+    )
+    add("--tensorboard", type=Path, help="folder of logs for TensorBoard (none)")
     add(
         "--validationFraction",
         type=float,
         default=0.2,
-        help="of the training objects, to choose the best epoch (%(default)s)",
+        help="of the training objects, to choose the best epoch and to calibrate (%(default)s)",
     )
     add("--seed", type=int, default=0, help="of weights, order and dropout (%(default)s)")
     options = parser.parse_args(argv)
@@ -38,10 +47,15 @@ def _train(options: argparse.Namespace) -> None:
         classifier=options.classifierfile,
         output_csv=options.outputcsv,
         model=options.model,
+        scheme=options.scheme,
         epochs=options.epochs,
         batch=options.batch,
+        patience=options.patience,
+        start_from=options.startFrom,
+        calibration=options.calibration,
         validation_fraction=options.validationFraction,
         seed=options.seed,
+        tensorboard=options.tensorboard,
     )
 
 

@@ -21,6 +21,8 @@ intervals    how sure the rates are, by object
 known        known good objects, found or missed
 budgets, comparison   eyeballs a night; a new classifier against an old one
 splits       which detections train, and which test
+calibration   scores that are probabilities
+quality      what a classifier is worth: thresholds and rates, for its record
 database     the only home of SQLAlchemy: tables, queries, rows
 images       difference images and the stamps cut from them
 stamps       small FITS files, and cubes of them

@@ -1,4 +1,4 @@
-"""``python -m realbogus WORD``: what made a file, what a threshold costs, which is better."""
+"""``python -m realbogus WORD``: what made a file, what a threshold costs, which is better, ONNX."""
 
 import argparse
 import json
@@ -99,10 +99,24 @@ def _compare(options: argparse.Namespace) -> None:
     require_release(found)
 
 
+def _declare_export(words: Words) -> None:
+    words.add_argument("classifier", type=Path, help=".h5 or .keras")
+    words.add_argument("onnx", type=Path, help="the file to make (.onnx)")
+    words.add_argument("--side", type=int, help="of features, px (as the recipe says, or 20)")
+    words.add_argument("--model", help="your own architecture, if it is one: FILE.py:function")
+
+
+def _export(options: argparse.Namespace) -> None:
+    from realbogus.stages.export import export_classifier
+
+    export_classifier(options.classifier, options.onnx, side=options.side, model=options.model)
+
+
 _COMMANDS: Mapping[str, tuple[str, Callable[[Words], None], Callable[[Any], None]]] = {
     "describe": ("say what made a list, data set, classifier, …", _declare_describe, _describe),
     "budget": ("say which threshold so many eyeballs allow", _declare_budget, _budget),
     "compare": ("fail if a new classifier is worse anywhere", _declare_compare, _compare),
+    "export": ("write a classifier as ONNX, for other pipelines", _declare_export, _export),
 }
 
 

@@ -19,7 +19,7 @@ ROOT = PACKAGE.parent
 LAYERS = {
     "L0": "errors",
     "L1": "files remotes config recipes options exposures lists scores hdf5 fitsfiles plainfits "
-    "normalisation metrics intervals known budgets comparison splits",
+    "normalisation metrics intervals known budgets comparison splits calibration quality",
     "L2": "database images stamps blocks features selection dataset traits models plots parallel "
     "cutting fetch",
     "L3": "provenance surveys simulation",
@@ -41,11 +41,12 @@ HOMES = {
     "luigi": {"tasks"},
     "matplotlib": {"plots"},
     "multiprocessing": {"parallel"},
+    "onnx": {"models"},
     "pickle": set(),
     "pymysql": set(),
-    "scipy": {"comparison", "intervals", "normalisation", "simulation"},
+    "scipy": {"calibration", "comparison", "intervals", "normalisation", "simulation"},
     "skimage": {"normalisation"},
-    "sklearn": set(),
+    "sklearn": {"calibration"},
     "sqlalchemy": {"database"},
     "sqlite3": set(),
     "subprocess": {"fetch"},

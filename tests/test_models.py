@@ -1,6 +1,7 @@
 import json
 import marshal
 import pickle
+import sys
 import zipfile
 from base64 import b64encode
 from contextlib import suppress
@@ -18,7 +19,7 @@ from realbogus.models.files import read_model_recipe, require_suffix
 from realbogus.models.prediction import predict
 from realbogus.models.registry import ARCHITECTURES, build_model, require_architecture
 from realbogus.models.storage import load_model, save_model
-from realbogus.models.training import train
+from realbogus.models.training import Plan, train
 from tests.helpers import make_recipe
 
 RECIPE = make_recipe("train", model="psat", e=10, N="signPreserveNorm")
@@ -69,7 +70,9 @@ def test_every_network_gives_two_probabilities(name):
 
 
 def test_an_unknown_network_is_told_the_known_ones():
-    with pytest.raises(ConfigError, match=r"model must be one of psat.*; got 'vgg'"):
+    with pytest.raises(
+        ConfigError, match=r"model must be one of psat, d4, FILE\.py:function; got 'vgg'"
+    ):
         require_architecture("vgg")
     with pytest.raises(ConfigError, match="got 'vgg'"):
         build_model("vgg", 20)
@@ -92,12 +95,23 @@ def test_a_saved_network_scores_as_before_and_keeps_its_recipe(saved, model):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_network_without_recipe_is_taken_for_the_documented_one(tmp_path, model, suffix):
+def test_a_network_without_recipe_is_made_as_its_file_describes_it(tmp_path, model, suffix):
     path = tmp_path / f"old{suffix}"
     model.save(path)
     assert read_model_recipe(path) is None
     stamps = make_part(3, 20).stamps
     assert np.array_equal(predict(load_model(path, None, side=20), stamps), predict(model, stamps))
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_network_is_saved_and_loaded_by_its_recipe(tmp_path, name, suffix):
+    path, recipe = tmp_path / f"model{suffix}", make_recipe("train", model=name)
+    model = build_model(name, 20)
+    save_model(path, model, recipe)
+    stamps = make_part(9, 20).stamps
+    again = load_model(path, read_model_recipe(path), side=20)
+    assert np.array_equal(predict(again, stamps), predict(model, stamps))
 
 
 def test_a_network_for_another_side_is_one_line(saved):
@@ -117,7 +131,7 @@ def test_what_is_no_model_is_one_line(tmp_path, suffix, content):
     path.write_bytes(content)
     with pytest.raises(ModelError, match="not a "):
         read_model_recipe(path)
-    with pytest.raises(ModelError, match="does not hold weights"):
+    with pytest.raises(ModelError, match="not a "):
         load_model(path, None, side=20)
 
 
@@ -192,15 +206,32 @@ def plant(path, config):
             archive.writestr(name, json.dumps(config) if name == "config.json" else content)
 
 
-def test_code_in_a_model_file_is_never_run(saved, tmp_path):
+def test_a_layer_that_may_run_code_is_refused_and_never_run(saved, tmp_path):
     marker = tmp_path / "ran"
     path = copy_of(saved, tmp_path)
     plant(path, lambda_config(marker))
-    load_model(path, read_model_recipe(path), side=20)
+    with pytest.raises(ModelError, match=r"has a layer 'Lambda', which may run code: only Act"):
+        load_model(path, read_model_recipe(path), side=20)
     assert not marker.exists()
     with suppress(ValueError):  # afterwards, since the weights are of another network
         keras.saving.load_model(path, compile=False, safe_mode=False)
     assert marker.exists()
+
+
+def test_a_class_that_the_file_names_is_refused_and_not_imported(saved, tmp_path):
+    path = copy_of(saved, tmp_path)
+    config = lambda_config(tmp_path)
+    config["config"]["layers"][1] = {
+        "module": "this",
+        "class_name": "Evil",
+        "registered_name": "this>Evil",
+        "config": {},
+    }
+    plant(path, config)
+    sys.modules.pop("this", None)
+    with pytest.raises(ModelError, match="has a layer 'Evil', which may run code"):
+        load_model(path, read_model_recipe(path), side=20)
+    assert "this" not in sys.modules
 
 
 class Payload:
@@ -215,18 +246,20 @@ class Payload:
 def test_a_pickle_is_never_run(tmp_path, suffix):
     marker, path = tmp_path / "ran", tmp_path / f"model{suffix}"
     path.write_bytes(pickle.dumps(Payload(marker)))
-    with pytest.raises(ModelError, match="does not hold weights"):
+    with pytest.raises(ModelError, match="not a "):
         load_model(path, None, side=20)
     assert not marker.exists()
     pickle.loads(path.read_bytes())
     assert marker.exists()
 
 
+def plan(model="psat", scheme="plain", epochs=1, batch=32, seed=0, **more):
+    return Plan(model, scheme, epochs, batch, seed, **more)
+
+
 def test_the_same_seed_gives_the_same_network():
     part = make_part()
-    first, again, other = (
-        train("psat", part, part, epochs=1, batch=32, seed=seed).model for seed in (1, 1, 2)
-    )
+    first, again, other = (train(plan(seed=seed), part, part).model for seed in (1, 1, 2))
     assert np.array_equal(predict(first, part.stamps), predict(again, part.stamps))
     assert not np.array_equal(predict(first, part.stamps), predict(other, part.stamps))
 
@@ -235,11 +268,12 @@ def test_the_best_epoch_is_kept_and_every_epoch_is_told():
     part, validation = make_part(), make_part(seed=1)
     # Labels turned round: the validation loss only grows, so that the first epoch is the best.
     validation = replace(validation, targets=1 - validation.targets)
-    trained = train("psat", part, validation, epochs=4, batch=16, seed=0)
+    trained = train(plan(epochs=4, batch=16), part, validation)
     losses = [row["val_loss"] for row in trained.history]
     assert trained.best_epoch == int(np.argmin(losses)) + 1 < 4
     targets = keras.utils.to_categorical(validation.targets, 2)
-    loss = trained.model.evaluate(validation.stamps[..., np.newaxis], targets, verbose=0)[0]
+    trained.model.compile(loss="categorical_crossentropy")
+    loss = trained.model.evaluate(validation.stamps[..., np.newaxis], targets, verbose=0)
     assert loss == pytest.approx(min(losses), rel=1e-4)
 
 
@@ -247,7 +281,7 @@ def test_training_that_diverges_is_one_line():
     part = make_part()
     part.stamps[:] = 3e38
     with pytest.raises(ModelError, match="the training diverged: no epoch has a finite loss"):
-        train("psat", part, part, epochs=1, batch=32, seed=0)
+        train(plan(), part, part)
 
 
 def test_a_recipe_that_unpacks_without_end_is_refused(tmp_path):

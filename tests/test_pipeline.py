@@ -132,7 +132,8 @@ def test_data_set_at_hand_trains_without_a_database(finished, tmp_path):
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in tmp_path.iterdir()} == {"mine.h5", "m.keras", "s.csv"}
+    made = {path.name for path in tmp_path.iterdir()}
+    assert made == {"mine.h5", "m.keras", "m.history.csv", "s.csv"}
 
 
 def test_lists_at_hand_are_built_without_a_database(finished):

@@ -4,11 +4,18 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from realbogus.calibration import Calibration
 from realbogus.errors import ModelError
 from realbogus.hdf5 import read_recipe
 from realbogus.recipes import Recipe
 
-__all__ = ["RECIPE_MEMBER", "SUFFIXES", "read_model_recipe", "require_suffix"]
+__all__ = [
+    "RECIPE_MEMBER",
+    "SUFFIXES",
+    "read_calibration",
+    "read_model_recipe",
+    "require_suffix",
+]
 
 SUFFIXES = (".h5", ".keras")
 RECIPE_MEMBER = "recipe.json"
@@ -38,6 +45,18 @@ def read_model_recipe(path: Path) -> Recipe | None:
     except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(f"{path}: not a Keras classifier") from error
     return Recipe.from_json(text)
+
+
+def read_calibration(recipe: Recipe | None) -> Calibration:
+    """Read how a classifier's scores are calibrated; not at all if its recipe does not say.
+
+    Raises
+    ------
+    FormatError
+        If what the recipe says is damaged.
+    """
+    record = {} if recipe is None else recipe.results.get("calibration", {})
+    return Calibration.from_record(record) if record else Calibration()
 
 
 def require_suffix(path: Path) -> None:

@@ -13,8 +13,9 @@ from realbogus.errors import ModelError
 from realbogus.files import atomic_path
 from realbogus.hdf5 import write_recipe
 from realbogus.models.backend import keras
+from realbogus.models.description import Layer, build_described, read_layers, require_known_layers
 from realbogus.models.files import RECIPE_MEMBER, require_suffix
-from realbogus.models.registry import build_model
+from realbogus.models.registry import build_model, user_file
 from realbogus.recipes import Recipe
 
 __all__ = ["load_model", "save_model"]
@@ -46,7 +47,9 @@ def save_model(path: Path, model: keras.Model, recipe: Recipe) -> None:
                 archive.writestr(RECIPE_MEMBER, recipe.to_json())
 
 
-def load_model(path: Path, recipe: Recipe | None, *, side: int) -> keras.Model:
+def load_model(
+    path: Path, recipe: Recipe | None, *, side: int, own: str | None = None
+) -> keras.Model:
     """Load a classifier for features of shape (side, side).
 
     Parameters
@@ -54,20 +57,31 @@ def load_model(path: Path, recipe: Recipe | None, *, side: int) -> keras.Model:
     path : Path
         The file.
     recipe : Recipe or None
-        Its recipe, from `read_model_recipe`. Without one, it is taken for the weights of the
-        documented network.
+        Its recipe, from `read_model_recipe`. Without one, the network is made as the file
+        describes it; weights alone are taken for those of the documented network.
     side : int
         Side of the features that it is to score, in pixels.
+    own : str, optional
+        The user's own architecture, ``FILE.py:function``. The file's recipe may name another, but
+        never has its code run.
 
     Raises
     ------
     ModelError
-        If the file is damaged, or its network is for other features.
+        If the file is damaged, has layers that may run code, or is for other features.
     """
     name = "psat" if recipe is None else recipe.options.get("model")
     if not isinstance(name, str):
         raise ModelError(f"{path}: its recipe names no network")
-    model = build_model(name, side)
+    described = _described(path) if user_file(name) is None else None
+    if described is not None:
+        require_known_layers(path, described)
+    elif user_file(name) is not None and name != own:
+        raise ModelError(f"{path}: its network is {name}: give that as model to have it run")
+    if recipe is None and described is not None:
+        name, model = "that it describes", build_described(path, described, side=side)
+    else:
+        model = build_model(name, side)
     try:
         model.load_weights(path)
     except _DAMAGE as error:
@@ -75,3 +89,12 @@ def load_model(path: Path, recipe: Recipe | None, *, side: int) -> keras.Model:
             f"{path}: does not hold weights of the network {name!r} for {side} x {side} pixels"
         ) from error
     return model
+
+
+def _described(path: Path) -> list[Layer] | None:
+    try:
+        return read_layers(path)
+    except ModelError:
+        raise
+    except _DAMAGE as error:
+        raise ModelError(f"{path}: not a Keras classifier") from error

@@ -1,6 +1,10 @@
 """Fitting a network to a training set."""
 
-from dataclasses import dataclass
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,14 +14,49 @@ from tqdm import tqdm
 from realbogus.dataset import Part
 from realbogus.errors import ModelError
 from realbogus.models.backend import keras
+from realbogus.models.checkpoint import Progress, read_progress, write_history, write_progress
+from realbogus.models.feed import Feed
+from realbogus.models.optimiser import make_optimiser
 from realbogus.models.registry import build_model
+from realbogus.models.schemes import SCHEMES
 
-__all__ = ["Trained", "train"]
+__all__ = ["Plan", "Trained", "train"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What decides a training, besides the stamps.
+
+    Attributes
+    ----------
+    model : str
+        The architecture.
+    scheme : str
+        One of `realbogus.models.schemes.SCHEMES`.
+    epochs, batch : int
+        Passes over the training part, and stamps a step.
+    seed : int
+        Of the weights, the order and the dropout.
+    rate : float, optional
+        The (peak) learning rate; by default as the scheme has it.
+    patience : int, optional
+        Stop after so many epochs without a lower validation loss.
+    """
+
+    model: str
+    scheme: str
+    epochs: int
+    batch: int
+    seed: int
+    rate: float | None = None
+    patience: int | None = None
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with the weights of its best epoch, and the losses of every epoch."""
+    """A network with the weights of its best epoch, and what every epoch gave."""
 
     model: keras.Model
     history: tuple[dict[str, float], ...]
@@ -25,22 +64,35 @@ class Trained:
 
 
 def train(
-    name: str, train_part: Part, validation: Part, *, epochs: int, batch: int, seed: int
+    plan: Plan,
+    train_part: Part,
+    validation: Part,
+    *,
+    start: Sequence[NDArray[np.float32]] = (),
+    checkpoint: Path | None = None,
+    key: str = "",
+    history: Path | None = None,
+    tensorboard: Path | None = None,
 ) -> Trained:
-    """Train a network with Adam on the categorical cross-entropy.
+    """Train a network on the categorical cross-entropy.
 
     Parameters
     ----------
-    name : str
-        The architecture.
+    plan : Plan
+        What decides the training.
     train_part, validation : Part
         Normalised stamps of shape (n, side, side); no object is in both.
-    epochs : int
-        Number of passes over the training part.
-    batch : int
-        Stamps a step.
-    seed : int
-        Of the weights, the order and the dropout.
+    start : sequence of ndarray
+        Weights to start from, instead of drawn ones.
+    checkpoint : Path, optional
+        Where to keep the progress; a training of the same ``key`` is taken up from there. The file
+        is left behind.
+    key : str
+        Stands for all that decides the training.
+    history : Path, optional
+        CSV file of what each epoch gave, written after every epoch.
+    tensorboard : Path, optional
+        Folder of logs for TensorBoard.
 
     Returns
     -------
@@ -52,54 +104,109 @@ def train(
     ModelError
         If the loss is not finite in any epoch.
     """
-    keras.utils.set_random_seed(seed)
-    model = build_model(name, train_part.stamps.shape[-1])
-    model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
-    best = _BestWeights(epochs)
-    history = model.fit(
-        *_arrays(train_part),
-        batch_size=batch,
-        epochs=epochs,
-        validation_data=_arrays(validation),
-        callbacks=[best],
-        verbose=0,
-    )
-    if not best.epoch:
+    keras.utils.set_random_seed(plan.seed)
+    side = train_part.stamps.shape[-1]
+    model = build_model(plan.model, side)
+    if start:
+        model.set_weights(list(start))
+    _compile(model, plan, len(train_part))
+    done = read_progress(checkpoint, key) if checkpoint is not None else None
+    if done is not None:
+        _restore(model, done)
+        log.info("the training goes on after epoch %d", len(done.history))
+    keeper = _Keeper(plan, done or Progress(key, [], 0, [], []), checkpoint, history)
+    keeper.fit(model, train_part, validation, tensorboard)
+    progress = keeper.progress
+    if not progress.best_epoch:
         raise ModelError("the training diverged: no epoch has a finite loss")
-    best.restore()
-    return Trained(model, _rows(history.history), best.epoch)
+    best = build_model(plan.model, side)
+    best.set_weights(progress.best)
+    return Trained(best, tuple(progress.history), progress.best_epoch)
 
 
-class _BestWeights(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keep the weights of the lowest validation loss, and show a progress bar on a terminal."""
+def _compile(model: keras.Model, plan: Plan, count: int) -> None:
+    scheme = SCHEMES[plan.scheme]
+    optimiser = make_optimiser(
+        scheme, steps=-(-count // plan.batch) * plan.epochs, rate=plan.rate or scheme.rate
+    )
+    model.compile(optimizer=optimiser, loss="categorical_crossentropy", metrics=["accuracy"])
+    optimiser.build(model.trainable_variables)
 
-    def __init__(self, epochs: int) -> None:
+
+def _restore(model: keras.Model, progress: Progress) -> None:
+    for variable, value in zip(_variables(model), progress.variables, strict=True):
+        variable.assign(value)
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    return [*model.variables, *model.optimizer.variables]
+
+
+class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keep the weights of the lowest validation loss and the progress, and show a bar."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        progress: Progress,
+        checkpoint: Path | None,
+        history: Path | None,
+    ) -> None:
         super().__init__()
-        self.epoch = 0
-        self._loss = float("inf")
-        self._weights: list[NDArray[np.float32]] = []
-        self._bar = tqdm(desc="epochs", total=epochs, disable=None, leave=False)
+        self.progress = progress
+        self._plan, self._checkpoint, self._history = plan, checkpoint, history
+        self._bar = tqdm(
+            desc="epochs",
+            total=plan.epochs,
+            initial=len(progress.history),
+            disable=None,
+            leave=False,
+        )
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        losses = logs or {}
-        self._bar.set_postfix(loss=losses["loss"], val_loss=losses["val_loss"])
-        self._bar.update()
-        if losses["val_loss"] < self._loss:
-            self._loss, self.epoch = losses["val_loss"], epoch + 1
-            self._weights = self.model.get_weights()
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+    def fit(
+        self, model: keras.Model, part: Part, validation: Part, tensorboard: Path | None
+    ) -> None:
+        """Fit for the epochs that are left."""
+        plan, epoch = self._plan, len(self.progress.history)
+        others = [] if tensorboard is None else [keras.callbacks.TensorBoard(str(tensorboard))]
+        if epoch < plan.epochs and not self._is_stale():
+            model.fit(
+                Feed(part, batch=plan.batch, seed=plan.seed, epoch=epoch),
+                epochs=plan.epochs,
+                initial_epoch=epoch,
+                validation_data=_arrays(validation),
+                callbacks=[self, *others],
+                shuffle=False,  # the feed does it
+                verbose=0,
+            )
         self._bar.close()
 
-    def restore(self) -> None:
-        self.model.set_weights(self._weights)
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        row = {name: float(value) for name, value in (logs or {}).items()}
+        history = [*self.progress.history, row]
+        losses = [past["val_loss"] for past in self.progress.history]
+        is_best = row["val_loss"] < min(filter(math.isfinite, losses), default=math.inf)
+        self.progress = replace(self.progress, history=history)
+        if is_best:
+            best = self.model.get_weights()
+            self.progress = replace(self.progress, best=best, best_epoch=epoch + 1)
+        self._save()
+        self._bar.set_postfix(loss=row["loss"], val_loss=row["val_loss"])
+        self._bar.update()
+        self.model.stop_training = self._is_stale()
+
+    def _save(self) -> None:
+        if self._history is not None:
+            write_history(self._history, self.progress.history)
+        if self._checkpoint is not None:
+            values = [np.asarray(variable) for variable in _variables(self.model)]
+            write_progress(self._checkpoint, replace(self.progress, variables=values))
+
+    def _is_stale(self) -> bool:
+        patience, done = self._plan.patience, len(self.progress.history)
+        return patience is not None and done - self.progress.best_epoch >= patience > 0
 
 
 def _arrays(part: Part) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    targets = keras.utils.to_categorical(part.targets, 2)  # (n, 2)
+    targets = np.eye(2, dtype=np.float32)[part.targets]  # (n, 2)
     return part.stamps[..., np.newaxis], targets  # (n, ny, nx, 1)
-
-
-def _rows(history: dict[str, list[float]]) -> tuple[dict[str, float], ...]:
-    epochs = range(len(history["loss"]))
-    return tuple({key: float(values[i]) for key, values in history.items()} for i in epochs)

@@ -1,23 +1,30 @@
 """A classifier from a data set, and its scores of the test part."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from realbogus.calibration import CALIBRATIONS, choose_calibration
 from realbogus.dataset import Part, read_dataset_recipe, read_part
-from realbogus.errors import ConfigError, DatasetError, RecipeError
+from realbogus.errors import ConfigError, DatasetError, ModelError, RecipeError
 from realbogus.files import require_readable_file, require_writable_folder
-from realbogus.metrics import area_under, fpr_at_mdr, rates
-from realbogus.models.files import read_model_recipe, require_suffix
+from realbogus.models.checkpoint import checkpoint_path
+from realbogus.models.files import read_calibration, read_model_recipe, require_suffix
 from realbogus.models.prediction import predict
-from realbogus.models.registry import require_architecture
+from realbogus.models.registry import build_model, require_architecture, user_file
+from realbogus.models.schemes import require_scheme
 from realbogus.models.storage import load_model, save_model
-from realbogus.models.training import train
+from realbogus.models.training import Plan, train
+from realbogus.options import require_choice
 from realbogus.provenance import identify
-from realbogus.recipes import Recipe, already_made
+from realbogus.quality import find_thresholds, judge
+from realbogus.recipes import Input, Recipe, already_made
 from realbogus.scores import Scores, read_score_recipe, write_scores
 from realbogus.splits import split_by_object
 
@@ -25,7 +32,10 @@ __all__ = ["train_classifier"]
 
 log = logging.getLogger(__name__)
 
-_FEATURE_OPTIONS = ("e", "N")
+_FEATURE_OPTIONS = ("e", "N", "m")
+_AUTO = "auto"
+# A network that has learned already is changed at a lower rate.
+_CONTINUED = 0.25
 
 
 def train_classifier(
@@ -34,12 +44,20 @@ def train_classifier(
     classifier: Path,
     output_csv: Path,
     model: str = "psat",
-    epochs: int = 20,
-    batch: int = 128,
+    scheme: str = "plain",
+    epochs: int | None = None,
+    batch: int | None = None,
+    patience: int | None = None,
+    start_from: Path | None = None,
+    calibration: str = "auto",
     validation_fraction: float = 0.2,
     seed: int = 0,
+    tensorboard: Path | None = None,
 ) -> None:
     """Train a classifier unless it exists, and score the test part of the data set with it.
+
+    A training that was stopped goes on after its last epoch. What each epoch gave is in
+    ``<classifier>.history.csv``.
 
     Parameters
     ----------
@@ -50,13 +68,25 @@ def train_classifier(
     output_csv : Path
         The score file to make.
     model : str
-        The architecture.
-    epochs, batch : int
-        Passes over the training part, and stamps a step.
+        The architecture, or ``FILE.py:function``: a function from the side of a feature in pixels
+        to a Keras model.
+    scheme : str
+        How to train.
+    epochs, batch : int, optional
+        Passes over the training part, and stamps a step; by default as the scheme has it.
+    patience : int, optional
+        Stop after so many epochs without a lower validation loss.
+    start_from : Path, optional
+        A classifier of the same architecture to start from.
+    calibration : str
+        How the validation part turns the network's output into probabilities, ``none`` for not at
+        all, or ``auto`` for the way that does best on its other half.
     validation_fraction : float
-        Of the training part's objects, set aside to choose the best epoch.
+        Of the training part's objects, set aside to choose the best epoch and to calibrate.
     seed : int
         Of the weights, the order, the dropout and the validation part.
+    tensorboard : Path, optional
+        Folder of logs for TensorBoard.
 
     Raises
     ------
@@ -66,18 +96,23 @@ def train_classifier(
     """
     require_suffix(classifier)
     require_architecture(model)
-    _check_options(epochs, batch, validation_fraction)
+    require_scheme(scheme)
+    require_choice("calibration", calibration, (_AUTO, *CALIBRATIONS))
+    _check_options(epochs, batch, patience, validation_fraction)
+    if tensorboard is not None and find_spec("tensorboard") is None:
+        raise ConfigError("tensorboard needs the package: pip install psat-ml[tensorboard]")
     require_readable_file(trainingset, name="trainingset")
-    dataset_recipe = read_dataset_recipe(trainingset)
     options = {
         "model": model,
+        "scheme": scheme,
         "epochs": epochs,
         "batch": batch,
+        "patience": patience,
+        "calibration": calibration,
         "validationFraction": validation_fraction,
         "seed": seed,
     }
-    inputs = {"trainingset": identify(trainingset)}
-    wanted = Recipe("train", options, inputs)
+    wanted = Recipe("train", options, _inputs(trainingset, model, start_from))
     if _all_made(classifier, output_csv, wanted):
         return
     for path in (classifier, output_csv):
@@ -85,8 +120,17 @@ def train_classifier(
     if classifier.exists():
         log.info("%s is there already: it is used, not trained", classifier)
     else:
-        _train(trainingset, classifier, _with_features(wanted, dataset_recipe))
+        recipe = _with_features(wanted, read_dataset_recipe(trainingset))
+        _train(_Job(trainingset, classifier, start_from, tensorboard), recipe)
     _score(trainingset, classifier, output_csv, wanted)
+
+
+@dataclass(frozen=True)
+class _Job:
+    trainingset: Path
+    classifier: Path
+    start_from: Path | None
+    tensorboard: Path | None
 
 
 @dataclass(frozen=True)
@@ -95,13 +139,26 @@ class _Split:
     validation: Part
 
 
-def _check_options(epochs: int, batch: int, validation_fraction: float) -> None:
-    if epochs < 1:
-        raise ConfigError(f"epochs must be at least 1; got {epochs}")
-    if batch < 1:
-        raise ConfigError(f"batch must be at least 1; got {batch}")
+def _check_options(
+    epochs: int | None, batch: int | None, patience: int | None, validation_fraction: float
+) -> None:
+    for name, value in (("epochs", epochs), ("batch", batch), ("patience", patience)):
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} must be at least 1; got {value}")
     if not 0 < validation_fraction < 1:
         raise ConfigError(f"validationFraction must be between 0 and 1; got {validation_fraction}")
+
+
+def _inputs(trainingset: Path, model: str, start_from: Path | None) -> dict[str, Input]:
+    inputs = {"trainingset": identify(trainingset)}
+    own = user_file(model)
+    if own is not None:
+        inputs["model"] = identify(own)
+    if start_from is not None:
+        require_readable_file(start_from, name="startFrom")
+        require_suffix(start_from)
+        inputs["startFrom"] = identify(start_from)
+    return inputs
 
 
 def _all_made(classifier: Path, output_csv: Path, wanted: Recipe) -> bool:
@@ -111,6 +168,7 @@ def _all_made(classifier: Path, output_csv: Path, wanted: Recipe) -> bool:
         recorded = read_model_recipe(classifier)
         if recorded is not None:
             already_made(classifier, recorded, wanted)
+            _require_same_start(classifier, recorded, wanted)
     has_scores = already_made(
         output_csv, read_score_recipe(output_csv) if output_csv.exists() else None, wanted
     )
@@ -122,6 +180,17 @@ def _all_made(classifier: Path, output_csv: Path, wanted: Recipe) -> bool:
     return has_scores
 
 
+def _require_same_start(classifier: Path, recorded: Recipe, wanted: Recipe) -> None:
+    """Refuse a classifier that began elsewhere than is asked for, or with drawn weights."""
+    begun, asked = (recipe.inputs.get("startFrom") for recipe in (recorded, wanted))
+    if (begun is None) != (asked is None):
+        names = [None if item is None else item.name for item in (begun, asked)]
+        raise RecipeError(
+            f"{classifier} exists and was made with startFrom = {names[0]}, not {names[1]}: "
+            "remove it, or name another file"
+        )
+
+
 def _with_features(wanted: Recipe, dataset: Recipe | None) -> Recipe:
     """Note how the features were made, since new stamps must be treated the same way."""
     made = {} if dataset is None else dataset.options
@@ -129,28 +198,61 @@ def _with_features(wanted: Recipe, dataset: Recipe | None) -> Recipe:
     return Recipe(wanted.stage, {**wanted.options, **features}, wanted.inputs)
 
 
-def _train(trainingset: Path, classifier: Path, recipe: Recipe) -> None:
-    part = read_part(trainingset, "train")
+def _train(job: _Job, recipe: Recipe) -> None:
+    part = read_part(job.trainingset, "train")
     options = recipe.options
-    split = _split(part, options["validationFraction"], np.random.default_rng(options["seed"]))
+    rng = np.random.default_rng(options["seed"])
+    split = _split(part, options["validationFraction"], rng)
     log.info("training on %d stamps, %d for validation", len(split.train), len(split.validation))
+    plan = _plan(options, len(split.train), is_new=job.start_from is None)
     trained = train(
-        options["model"],
+        plan,
         split.train,
         split.validation,
-        epochs=options["epochs"],
-        batch=options["batch"],
-        seed=options["seed"],
+        start=_start(job, plan, part.stamps.shape[-1]),
+        checkpoint=checkpoint_path(job.classifier),
+        key=recipe.digest,
+        history=job.classifier.with_suffix(".history.csv"),
+        tensorboard=job.tensorboard,
     )
-    test = read_part(trainingset, "test")
+    test = read_part(job.trainingset, "test")
     results = {
+        "epochs": plan.epochs,
+        "batch": plan.batch,
         "best_epoch": trained.best_epoch,
         "history": trained.history,
-        "test": _rates(test.targets, predict(trained.model, test.stamps)),
+        **_judge(trained.model, split.validation, test, options["calibration"], rng),
     }
-    complete = Recipe(recipe.stage, options, recipe.inputs, results)
-    save_model(classifier, trained.model, complete)
-    log.info("%s: best of %d epochs is %d", classifier, options["epochs"], trained.best_epoch)
+    save_model(job.classifier, trained.model, Recipe(recipe.stage, options, recipe.inputs, results))
+    checkpoint_path(job.classifier).unlink(missing_ok=True)
+    log.info("%s: best of %d epochs is %d", job.classifier, plan.epochs, trained.best_epoch)
+
+
+def _plan(options: Mapping[str, Any], count: int, *, is_new: bool) -> Plan:
+    scheme = require_scheme(options["scheme"])
+    epochs, batch = scheme.fit_to(count)
+    return Plan(
+        options["model"],
+        options["scheme"],
+        options["epochs"] or epochs,
+        options["batch"] or batch,
+        options["seed"],
+        rate=scheme.rate if is_new else scheme.rate * _CONTINUED,
+        patience=options["patience"],
+    )
+
+
+def _start(job: _Job, plan: Plan, side: int) -> list[NDArray[np.float32]]:
+    """Read the weights to start from."""
+    if job.start_from is None:
+        return []
+    recipe = read_model_recipe(job.start_from)
+    model = load_model(job.start_from, recipe, side=side, own=plan.model)
+    weights: list[NDArray[np.float32]] = model.get_weights()
+    shapes = [weight.shape for weight in build_model(plan.model, side).get_weights()]
+    if [weight.shape for weight in weights] != shapes:
+        raise ModelError(f"startFrom: {job.start_from} holds another network than {plan.model!r}")
+    return weights
 
 
 def _split(part: Part, fraction: float, rng: np.random.Generator) -> _Split:
@@ -158,12 +260,21 @@ def _split(part: Part, fraction: float, rng: np.random.Generator) -> _Split:
     return _Split(part.select(~is_validation), part.select(is_validation))
 
 
-def _rates(targets: NDArray[np.int8], scores: NDArray[np.float64]) -> dict[str, float]:
-    curve = rates(targets, scores)
+def _judge(
+    model: Any, validation: Part, test: Part, calibration: str, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Calibrate on the validation part, set the thresholds there, and judge the test part."""
+    raw = predict(model, validation.stamps)
+    if calibration == _AUTO:
+        fitted, losses = choose_calibration(validation.targets, raw, validation.objects, rng=rng)
+    else:
+        fitted, losses = CALIBRATIONS[calibration](validation.targets, raw), {}
+    scores = fitted.apply(raw)
+    tested = fitted.apply(predict(model, test.stamps))
     return {
-        "auc": area_under(curve),
-        "fpr_at_mdr_0.01": fpr_at_mdr(curve, 0.01).fpr,
-        "fpr_at_mdr_0.04": fpr_at_mdr(curve, 0.04).fpr,
+        "calibration": {**asdict(fitted), "losses": losses},
+        "thresholds": find_thresholds(validation.targets, scores, validation.objects),
+        "test": judge(test.targets, tested, test.objects),
     }
 
 
@@ -172,8 +283,11 @@ def _score(trainingset: Path, classifier: Path, output_csv: Path, wanted: Recipe
     if not len(test):
         raise DatasetError(f"{trainingset}: its test part is empty")
     recorded = read_model_recipe(classifier)
-    model = load_model(classifier, recorded, side=test.stamps.shape[-1])
-    scores = Scores(test.names, test.objects, test.targets, predict(model, test.stamps))
+    model = load_model(
+        classifier, recorded, side=test.stamps.shape[-1], own=wanted.options["model"]
+    )
+    probabilities = read_calibration(recorded).apply(predict(model, test.stamps))
+    scores = Scores(test.names, test.objects, test.targets, probabilities)
     inputs = {**wanted.inputs, "classifierfile": identify(classifier)}
     write_scores(output_csv, scores, Recipe("score", wanted.options, inputs))
     log.info("%s: %d scores", output_csv, len(test))

@@ -1,13 +1,21 @@
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from realbogus.calibration import Calibration, calibration_error
 from realbogus.dataset import Part, read_part, write_dataset
 from realbogus.errors import ConfigError, DatasetError, ModelError, RecipeError
 from realbogus.metrics import area_under, rates
 from realbogus.models.files import read_model_recipe
+from realbogus.models.storage import load_model
 from realbogus.scores import read_score_recipe, read_scores
 from realbogus.stages.train import train_classifier
 from tests.helpers import make_recipe
@@ -61,7 +69,7 @@ def test_recipe_holds_what_scoring_needs_and_what_came_of_it(easy):
     assert recipe.options["N"] == "signPreserveNorm"
     assert recipe.options["e"] == 10
     assert len(recipe.results["history"]) == 4
-    assert recipe.results["test"]["auc"] > 0.95
+    assert recipe.results["test"]["auc"][0] > 0.95
     assert read_score_recipe(csv).inputs["classifierfile"].digest == recipe.digest
 
 
@@ -118,13 +126,13 @@ def test_scores_without_their_classifier_are_an_error(easy):
 
 
 def test_weights_of_the_documented_network_are_accepted_without_a_recipe(easy, tmp_path):
-    classifier, csv = train(easy)
+    classifier, csv = train(easy, calibration="none")
     with h5py.File(classifier, "r+") as file:
         del file["recipe"]
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     shutil.copy(classifier, foreign / "model.h5")
-    _, again = train(easy, foreign)
+    _, again = train(easy, foreign, calibration="none")
     np.testing.assert_allclose(read_scores(again).scores, read_scores(csv).scores, atol=1e-6)
 
 
@@ -155,8 +163,13 @@ def test_one_class_only_is_an_error_and_leaves_nothing(tmp_path):
     [
         ({"epochs": 0}, "epochs must be at least 1; got 0"),
         ({"batch": 0}, "batch must be at least 1; got 0"),
+        ({"patience": 0}, "patience must be at least 1; got 0"),
+        ({"scheme": "slow"}, "scheme must be one of plain, cycle; got 'slow'"),
+        ({"calibration": "b"}, "calibration must be one of auto, none, temperature, isotonic; got"),
+        ({"start_from": Path("none.h5")}, "startFrom: none.h5 does not exist"),
+        ({"model": "none.py:f"}, "model: none.py does not exist"),
         ({"validation_fraction": 0.0}, "validationFraction must be between 0 and 1; got 0.0"),
-        ({"model": "vgg"}, "model must be one of psat; got 'vgg'"),
+        ({"model": "vgg"}, r"model must be one of psat, d4, FILE\.py:function; got 'vgg'"),
     ],
 )
 def test_option_that_is_not_allowed_is_an_error(easy, options, message):
@@ -180,3 +193,155 @@ def test_training_on_the_simulated_survey_gives_a_score_for_every_test_stamp(dat
     assert len(scores.names) == len(read_part(dataset, "test"))
     assert scores.scores.min() >= 0
     assert scores.scores.max() <= 1
+
+
+OWN = """
+from realbogus.models.backend import keras, layers
+
+def tiny(side):
+    stack = [keras.Input((side, side, 1)), layers.Flatten(), layers.Dense(2, "softmax")]
+    return keras.Sequential(stack)
+
+def wrong(side):
+    return keras.Sequential([keras.Input((side, side, 1)), layers.Flatten()])
+
+def broken(side):
+    return {}
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Write a user's own architectures."""
+    path = tmp_path / "own.py"
+    path.write_text(OWN)
+    return path
+
+
+def test_a_users_own_network_is_trained_and_scores_when_it_is_asked_for_again(easy, own):
+    classifier, csv = train(easy, model=f"{own}:tiny", epochs=8)
+    scores = csv.read_bytes()
+    csv.unlink()
+    train(easy, model=f"{own}:tiny", epochs=8)
+    assert csv.read_bytes() == scores
+    assert read_model_recipe(classifier).inputs["model"].name == "own.py"
+
+
+def test_a_classifier_never_has_a_file_run_that_the_user_does_not_name(easy, own):
+    classifier, _ = train(easy, model=f"{own}:tiny")
+    own.write_text(f"import pathlib; pathlib.Path({str(easy.parent / 'ran')!r}).touch()")
+    recipe = read_model_recipe(classifier)
+    with pytest.raises(ModelError, match=r"its network is .*own\.py:tiny: give that as model"):
+        load_model(classifier, recipe, side=20)
+    assert not (easy.parent / "ran").exists()
+
+
+def test_another_content_of_a_users_own_file_is_an_error(easy, own):
+    train(easy, model=f"{own}:tiny")
+    own.write_text(OWN + "\n")
+    with pytest.raises(RecipeError, match=r"another model \(own\.py"):
+        train(easy, model=f"{own}:tiny")
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("wrong", r"must go from \(None, 20, 20, 1\) to \(None, 2\); got .* to \(None, 400\)"),
+        ("broken", "gives dict, not a Keras model"),
+        ("missing", r"AttributeError: .*missing"),
+        ("OWN", r"AttributeError|is not a function"),
+    ],
+)
+def test_a_users_own_function_that_gives_no_such_network_is_one_line(easy, own, function, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        train(easy, model=f"{own}:{function}")
+    assert type(caught.value) in (ConfigError, ModelError)
+    assert not (easy.parent / "model.h5").exists()
+
+
+def test_the_scores_are_those_of_the_recorded_calibration(easy, tmp_path):
+    classifier, csv = train(easy, tmp_path / "a", calibration="temperature")
+    _, raw = train(easy, tmp_path / "b", calibration="none")
+    record = read_model_recipe(classifier).results["calibration"]
+    assert record["method"] == "temperature"
+    calibrated = Calibration.from_record(record).apply(read_scores(raw).scores)
+    np.testing.assert_allclose(read_scores(csv).scores, calibrated, atol=1e-5)
+    assert np.abs(calibrated - read_scores(raw).scores).max() > 1e-3
+
+
+def test_the_record_has_thresholds_with_intervals_and_what_the_calibration_left(easy):
+    classifier, csv = train(easy)
+    results = read_model_recipe(classifier).results
+    for name in ("mdr 0.01", "mdr 0.04"):
+        threshold, low, high = results["thresholds"][name]["threshold"]
+        assert 0 <= low <= threshold <= (1 if high is None else high)
+    scores = read_scores(csv)
+    expected = calibration_error(scores.targets, scores.scores)
+    assert results["test"]["calibration_error"] == pytest.approx(expected, abs=1e-5)
+    assert set(results["calibration"]["losses"]) == {"none", "temperature", "isotonic"}
+
+
+def test_a_start_from_a_classifier_is_recorded_and_required_again(easy, tmp_path):
+    first, _ = train(easy, tmp_path / "a")
+    second, csv = train(easy, tmp_path / "b", start_from=first, epochs=1)
+    recipe = read_model_recipe(second)
+    assert recipe.inputs["startFrom"].digest == read_model_recipe(first).digest
+    before = read_model_recipe(first).results["history"][0]["val_loss"]
+    assert recipe.results["history"][0]["val_loss"] < before
+    train(easy, tmp_path / "b", start_from=first, epochs=1)
+    csv.unlink()
+    with pytest.raises(RecipeError, match=r"startFrom = model\.h5, not None"):
+        train(easy, tmp_path / "b", epochs=1)
+
+
+def test_a_start_from_another_network_is_one_line(easy, tmp_path):
+    first, _ = train(easy, tmp_path / "a")
+    with pytest.raises(ModelError, match="holds another network than 'd4'"):
+        train(easy, tmp_path / "b", model="d4", start_from=first)
+    assert not (tmp_path / "b" / "model.h5").exists()
+
+
+def test_a_training_that_is_killed_goes_on_after_its_last_epoch(easy):
+    folder, epochs = easy.parent, 12
+    history, hidden = folder / "model.history.csv", folder / ".model.h5.training.npz"
+    command = [
+        *(sys.executable, Path(__file__).parents[2] / "kerasTensorflowClassifier.py", easy),
+        *("--classifierfile", folder / "model.h5", "--outputcsv", folder / "scores.csv"),
+        *("--epochs", str(epochs), "--batch", "4"),
+    ]
+    process = subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE)
+    until(lambda: hidden.exists() and rows(history) >= 2, process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    done, before = rows(history), history.read_text()
+    assert 2 <= done < epochs
+    assert not (folder / "model.h5").exists()
+    again = subprocess.run([*map(str, command)], capture_output=True, text=True, check=True)
+    assert "the training goes on after epoch" in again.stderr
+    assert history.read_text().splitlines()[:2] == before.splitlines()[:2]
+    recipe = read_model_recipe(folder / "model.h5")
+    assert len(recipe.results["history"]) == epochs == rows(history)
+    assert recipe.results["test"]["auc"][0] > 0.95
+    assert not hidden.exists()
+    assert not list(folder.glob(".*.npz"))
+
+
+def test_without_tensorboard_the_message_says_what_to_install(easy, monkeypatch):
+    monkeypatch.setitem(train_classifier.__globals__, "find_spec", lambda name: None)
+    with pytest.raises(
+        ConfigError, match=r"tensorboard needs .*pip install psat-ml\[tensorboard\]"
+    ):
+        train(easy, tensorboard=easy.parent / "logs")
+
+
+def rows(history):
+    return len(history.read_text().splitlines()) - 1 if history.exists() else 0
+
+
+def until(condition, process):
+    for _ in range(1200):
+        if condition():
+            return
+        assert process.poll() is None, process.stderr.read().decode()
+        time.sleep(0.05)
+    pytest.fail("nothing happened in a minute")

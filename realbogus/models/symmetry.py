@@ -1,0 +1,164 @@
+"""Convolutions that know the symmetries of the square: the four turns and their mirror images.
+
+A picture of the sky has no preferred direction, so a turned or mirrored stamp must get the same
+score. Here each filter is used in all its eight orientations; a later layer pairs them by their
+relative orientation (Cohen & Welling 2016, Group Equivariant Convolutional Networks, PMLR 48,
+2990). The channels of a map are sorted by orientation first: (orientation, filter).
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realbogus.models.backend import keras, layers
+
+__all__ = ["ORIENTATIONS", "Fovea", "OrientedConv", "OrientedPool", "orient"]
+
+ORIENTATIONS = 8
+"""Elements of the group: four quarter turns, then the mirror image and its four."""
+
+
+def orient(pixels: NDArray[Any], element: int) -> NDArray[Any]:
+    """Turn, and from element 4 on mirror, the first two axes of an array."""
+    mirrored = pixels[:, ::-1] if element >= 4 else pixels
+    return np.rot90(mirrored, element % 4, axes=(0, 1))
+
+
+class Fovea(layers.Layer):  # type: ignore[misc]
+    """The middle of a stamp as it is, and the whole of it at half the scale, with their masks.
+
+    The source's pixel is in the middle: of an even side the first row and column are left out, and
+    where the halves would not fit, a ring of pixels too. What is exactly 0 was masked, but for a
+    few pixels by chance. The five maps are the middle, its mask, and the means of 3 x 3 pixels in
+    steps of two, of their masks and of their absolute values, which show raised noise.
+    """
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Take the side from an input of shape (n, side, side, 1)."""
+        side = int(shape[1] or 0)
+        odd = side - 1 + side % 2
+        ring = (odd + 1) // 2 % 2
+        self.first, self.last = 1 - side % 2 + ring, side - ring
+        self.steps = (odd - 2 * ring - 1) // 2
+        self.margin = (self.last - self.first - self.steps) // 2
+        super().build(shape)
+
+    def call(self, stamps: Any) -> Any:
+        """Give maps of shape (n, steps, steps, 5) of stamps of shape (n, side, side, 1)."""
+        pixels = stamps[:, self.first : self.last, self.first : self.last]
+        masks = keras.ops.cast(keras.ops.equal(pixels, 0), pixels.dtype)
+        near = keras.ops.concatenate([pixels, masks], axis=-1)
+        far = keras.ops.concatenate([near, keras.ops.abs(pixels)], axis=-1)
+        far = keras.ops.average_pool(far, 3, 2, "valid")  # (n, steps, steps, 3)
+        start, end = self.margin, self.margin + self.steps
+        return keras.ops.concatenate([near[:, start:end, start:end], far], axis=-1)
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Give the shape of the output."""
+        return (shape[0], self.steps, self.steps, 5)
+
+
+class OrientedConv(layers.Layer):  # type: ignore[misc]
+    """A convolution with every filter in eight orientations.
+
+    Parameters
+    ----------
+    filters : int
+        Filters; the output has eight times as many channels.
+    size : int
+        Side of a filter in pixels.
+    padding : str
+        ``same`` or ``valid``.
+    stride : int
+        In pixels. With stride 2 the symmetry is exact where side minus size is even.
+    lifts : bool
+        True if the input is a picture and has no orientations yet.
+    """
+
+    def __init__(
+        self, filters: int, size: int, padding: str = "same", stride: int = 1, lifts: bool = False
+    ) -> None:
+        super().__init__()
+        self.padding, self.stride = padding, stride
+        self._filters, self._size, self._lifts = filters, size, lifts
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Make the weights for an input of shape (n, ny, nx, channels)."""
+        orientations = 1 if self._lifts else ORIENTATIONS
+        self._channels = int(shape[-1] or 0) // orientations
+        self._places = _one_hot(_places(self._size, lifts=self._lifts))
+        rows = self._size**2 * orientations
+        deviation = np.sqrt(2 / (rows * self._channels))  # He et al. 2015
+        self._base = self.add_weight(
+            shape=(rows, self._channels * self._filters),
+            initializer=keras.initializers.RandomNormal(stddev=deviation),
+            name="base",
+        )
+        self._bias = self.add_weight(shape=(self._filters,), initializer="zeros", name="bias")
+
+    def call(self, maps: Any) -> Any:
+        """Convolve maps of shape (n, ny, nx, channels)."""
+        return keras.ops.conv(maps, self.kernel(), self.stride, self.padding) + self.bias()
+
+    def bias(self) -> Any:
+        """Give the biases of all output channels."""
+        return keras.ops.tile(self._bias, (ORIENTATIONS,))
+
+    def kernel(self) -> Any:
+        """Give the filters in all orientations: (size, size, channels in, channels out)."""
+        orientations = 1 if self._lifts else ORIENTATIONS
+        inner = (orientations, ORIENTATIONS, self._channels, self._filters)
+        spread = keras.ops.matmul(keras.ops.cast(self._places, self._base.dtype), self._base)
+        spread = keras.ops.reshape(spread, (self._size**2, *inner))  # (p, h, g, in, out)
+        spread = keras.ops.transpose(spread, (0, 1, 3, 2, 4))  # (p, h, in, g, out)
+        ends = (orientations * self._channels, ORIENTATIONS * self._filters)
+        return keras.ops.reshape(spread, (self._size, self._size, *ends))
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Give the shape of the output."""
+        shrink = 0 if self.padding == "same" else self._size - 1
+        sides = (((side or 0) - shrink - 1) // self.stride + 1 for side in shape[1:3])
+        return (shape[0], *sides, ORIENTATIONS * self._filters)
+
+
+def _places(size: int, *, lifts: bool) -> NDArray[np.intp]:
+    """Find for each pixel, input and output orientation the row of the base that is used there."""
+    grid = np.arange(size**2).reshape(size, size)
+    pixels = np.stack([orient(grid, g).ravel() for g in range(ORIENTATIONS)], axis=1)  # (p, g)
+    if lifts:
+        return pixels[:, np.newaxis]  # (p, 1, g)
+    return pixels[:, np.newaxis] * ORIENTATIONS + _relative()  # (p, h, g)
+
+
+def _relative() -> NDArray[np.intp]:
+    """Give the element that turns orientation g into orientation h, as an array [h, g]."""
+    grid = np.arange(9).reshape(3, 3)
+    numbers = {orient(grid, e).tobytes(): e for e in range(ORIENTATIONS)}
+    table = np.empty((ORIENTATIONS, ORIENTATIONS), np.intp)
+    for element in range(ORIENTATIONS):
+        for g in range(ORIENTATIONS):
+            product = orient(orient(grid, element), g)
+            table[numbers[product.tobytes()], g] = element
+    return table
+
+
+def _one_hot(places: NDArray[np.intp]) -> NDArray[np.float32]:
+    rows: NDArray[np.float32] = np.eye(int(places.max()) + 1, dtype=np.float32)[places.ravel()]
+    return rows
+
+
+class OrientedPool(layers.Layer):  # type: ignore[misc]
+    """The mean over the orientations: what is left does not depend on the direction."""
+
+    def call(self, maps: Any) -> Any:
+        """Reduce maps of shape (n, ny, nx, 8 * filters) to (n, ny, nx, filters)."""
+        sides = maps.shape[1:3]
+        oriented = keras.ops.reshape(
+            maps, (-1, *sides, ORIENTATIONS, maps.shape[3] // ORIENTATIONS)
+        )
+        return keras.ops.mean(oriented, axis=3)
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Give the shape of the output."""
+        return (*shape[:3], int(shape[3] or 0) // ORIENTATIONS)

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from realbogus.models.backend import keras
+from realbogus.models.prediction import predict
+from realbogus.models.registry import build_model
+from realbogus.models.symmetry import ORIENTATIONS, OrientedConv, orient
+
+
+def about_the_source(stamps, element):
+    """Turn or mirror stamps about their source, beside the middle where the side is even."""
+    turned, first = stamps.copy(), 1 - stamps.shape[1] % 2
+    turned[:, first:, first:] = [orient(stamp, element) for stamp in stamps[:, first:, first:]]
+    return turned
+
+
+def test_the_eight_orientations_are_all_different_and_closed():
+    grid = np.arange(9).reshape(3, 3)
+    all_of_them = {orient(grid, e).tobytes() for e in range(ORIENTATIONS)}
+    assert len(all_of_them) == ORIENTATIONS
+    twice = {orient(orient(grid, a), b).tobytes() for a in range(8) for b in range(8)}
+    assert twice == all_of_them
+
+
+@pytest.mark.parametrize("side", [10, 20, 21, 30, 32, 40])
+@pytest.mark.parametrize("element", range(1, ORIENTATIONS))
+def test_the_score_does_not_depend_on_the_direction(side, element):
+    rng = np.random.default_rng(side)
+    stamps = rng.normal(0, 2, (6, side, side)).astype(np.float32)
+    model = network(side)
+    scores = predict(model, stamps)
+    assert scores.std() > 1e-3
+    turned = predict(model, about_the_source(stamps, element))
+    np.testing.assert_allclose(turned, scores, rtol=0, atol=1e-5)
+
+
+_MADE = {}
+
+
+def network(side):
+    if side not in _MADE:
+        keras.utils.set_random_seed(side)
+        _MADE[side] = build_model("d4", side)
+    return _MADE[side]
+
+
+def test_the_documented_network_depends_on_the_direction():
+    stamps = np.random.default_rng(0).normal(0, 2, (6, 20, 20)).astype(np.float32)
+    model = build_model("psat", 20)
+    difference = predict(model, about_the_source(stamps, 1)) - predict(model, stamps)
+    assert np.abs(difference).max() > 1e-3
+
+
+def test_a_turned_picture_gives_turned_maps():
+    """The maps turn, and each orientation's map moves to the place of the turned orientation."""
+    first, second = OrientedConv(2, 3, lifts=True), OrientedConv(3, 3)
+    picture = np.random.default_rng(1).normal(size=(9, 9)).astype(np.float32)
+    maps = np.asarray(second(first(picture[None, ..., None])))[0].reshape(9, 9, ORIENTATIONS, 3)
+    turned = np.asarray(second(first(orient(picture, 1)[None, ..., None])))[0]
+    expected = orient(maps, 1)
+    found = turned.reshape(9, 9, ORIENTATIONS, 3)
+    for filter_ in range(3):
+        for element in range(ORIENTATIONS):
+            same = [
+                np.allclose(
+                    found[:, :, element, filter_], expected[:, :, other, filter_], atol=1e-5
+                )
+                for other in range(ORIENTATIONS)
+            ]
+            assert sum(same) == 1

@@ -1,0 +1,165 @@
+import json
+
+import numpy as np
+import pytest
+
+from realbogus.dataset import Part
+from realbogus.models import training
+from realbogus.models.checkpoint import checkpoint_path, read_progress
+from realbogus.models.feed import Feed
+from realbogus.models.optimiser import make_optimiser
+from realbogus.models.prediction import predict
+from realbogus.models.schemes import SCHEMES
+from realbogus.models.training import Plan, train
+
+
+def make_part(n=256, side=10, seed=0):
+    rng = np.random.default_rng(seed)
+    targets = np.arange(n, dtype=np.int8) % 2
+    stamps = rng.normal(0, 1, (n, side, side)).astype(np.float32)
+    stamps[targets == 1, side // 2, side // 2] += 2
+    names = np.arange(n).astype(str)
+    return Part(stamps, targets, names, names, np.zeros(n))
+
+
+PART, VALIDATION = make_part(), make_part(seed=1)
+
+
+def plan(model="psat", scheme="cycle", epochs=4, batch=32, seed=0, **more):
+    return Plan(model, scheme, epochs, batch, seed, **more)
+
+
+class StoppedError(Exception):
+    pass
+
+
+def stop_after(epochs, monkeypatch):
+    """Let a training end as if it were killed while it writes the history of an epoch."""
+
+    def write(path, history):
+        if len(history) > epochs:
+            raise StoppedError
+
+    monkeypatch.setattr(training, "write_history", write)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("model", ["psat", "d4"])
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
+    model, scheme, tmp_path, monkeypatch
+):
+    asked = plan(model, scheme)
+    whole = train(asked, PART, VALIDATION)
+    files = {"checkpoint": tmp_path / "progress.npz", "history": tmp_path / "history.csv"}
+    stop_after(2, monkeypatch)
+    with pytest.raises(StoppedError):
+        train(asked, PART, VALIDATION, key="k", **files)
+    monkeypatch.undo()
+    assert len(read_progress(files["checkpoint"], "k").history) == 2
+    again = train(asked, PART, VALIDATION, key="k", **files)
+    assert [sorted(row) for row in again.history] == [sorted(row) for row in whole.history]
+    for row, other in zip(again.history, whole.history, strict=True):
+        assert row["loss"] == pytest.approx(other["loss"], rel=1e-4)
+    np.testing.assert_allclose(
+        predict(again.model, PART.stamps), predict(whole.model, PART.stamps), atol=1e-4
+    )
+    assert files["history"].read_text().splitlines()[0].startswith("epoch,accuracy,loss")
+    assert len(files["history"].read_text().splitlines()) == 5
+
+
+def test_the_progress_of_another_training_is_not_taken_up(tmp_path):
+    path = tmp_path / "progress.npz"
+    train(plan(epochs=1), PART, VALIDATION, checkpoint=path, key="one")
+    assert read_progress(path, "another") is None
+    assert read_progress(path, "one").best_epoch == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no", b"\x93NUMPY"])
+def test_damaged_progress_is_not_taken_up(tmp_path, content):
+    path = tmp_path / "progress.npz"
+    path.write_bytes(content)
+    assert read_progress(path, "one") is None
+
+
+def test_progress_holds_no_pickles(tmp_path):
+    path = tmp_path / "progress.npz"
+    np.savez(path, state=np.array([{"key": "one"}], dtype=object))
+    assert read_progress(path, "one") is None
+
+
+def test_the_hidden_file_is_beside_the_classifier(tmp_path):
+    assert checkpoint_path(tmp_path / "m.h5") == tmp_path / ".m.h5.training.npz"
+
+
+def test_patience_ends_a_training_that_gets_no_better():
+    rng = np.random.default_rng(0)
+    targets = rng.permutation(VALIDATION.targets)
+    noise = Part(VALIDATION.stamps, targets, VALIDATION.names, VALIDATION.objects, VALIDATION.mag)
+    trained = train(plan(scheme="plain", epochs=30, patience=2), PART, noise)
+    assert trained.best_epoch + 2 == len(trained.history) < 30
+
+
+def test_a_start_from_weights_begins_where_they_ended():
+    first = train(plan(epochs=6), PART, VALIDATION)
+    weights = first.model.get_weights()
+    again = train(plan(epochs=1, rate=1e-6), PART, VALIDATION, start=weights)
+    losses = [row["val_loss"] for row in first.history]
+    assert again.history[0]["val_loss"] == pytest.approx(min(losses), abs=0.01)
+    assert losses[0] > again.history[0]["val_loss"] + 0.05
+
+
+def test_logs_for_tensorboard_are_written_on_request(tmp_path):
+    train(plan(epochs=1), PART, VALIDATION, tensorboard=tmp_path / "logs")
+    assert list((tmp_path / "logs").rglob("events.out.tfevents.*"))
+
+
+def test_every_epoch_has_all_stamps_in_another_order():
+    feed = Feed(PART, batch=100, seed=0)
+    epochs = []
+    for _ in range(2):
+        stamps = [feed[i][0] for i in range(len(feed))]
+        epochs.append(np.concatenate(stamps)[..., 0])
+        feed.on_epoch_end()
+    assert [len(batch) for batch in stamps] == [100, 100, 56]
+    assert not np.array_equal(*epochs)
+    for stamps in epochs:
+        assert sorted(stamps[:, 0, 0]) == sorted(PART.stamps[:, 0, 0])
+
+
+def test_targets_stay_with_their_stamps():
+    feed = Feed(PART, batch=len(PART.targets), seed=3)
+    stamps, targets = feed[0]
+    known = {
+        stamp.tobytes(): target for stamp, target in zip(PART.stamps, PART.targets, strict=True)
+    }
+    assert [known[stamp.tobytes()] for stamp in stamps[..., 0]] == targets[:, 1].tolist()
+
+
+def test_the_rate_of_a_cycle_rises_then_falls_to_nothing():
+    scheme = SCHEMES["cycle"]
+    optimiser = make_optimiser(scheme, steps=100, rate=0.01)
+    schedule = optimiser._learning_rate
+    rates = np.array([float(schedule(step)) for step in range(100)])
+    top = int(np.argmax(rates))
+    assert top == pytest.approx(100 * scheme.warm, abs=1)
+    assert rates.max() == pytest.approx(0.01, rel=0.05)
+    assert (np.diff(rates[:top]) > 0).all()
+    assert (np.diff(rates[top:]) < 0).all()
+    assert rates[-1] < 1e-5
+
+
+def test_a_small_training_part_gets_more_steps_and_a_large_one_the_scheme_itself():
+    cycle = SCHEMES["cycle"]
+    assert cycle.fit_to(1_000_000) == (cycle.epochs, cycle.batch)
+    epochs, batch = cycle.fit_to(500)
+    assert epochs * (500 // batch) >= cycle.steps * 0.9
+    assert batch == 32
+    assert SCHEMES["plain"].fit_to(500) == (20, 128)
+
+
+def test_progress_is_text_and_numbers(tmp_path):
+    path = tmp_path / "progress.npz"
+    train(plan(epochs=1), PART, VALIDATION, checkpoint=path, key="one")
+    with np.load(path, allow_pickle=False) as content:
+        assert json.loads(str(content["state"]))["key"] == "one"
+        assert {content[name].dtype.kind for name in content.files} <= {"U", "f", "i", "u"}
