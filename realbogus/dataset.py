@@ -18,10 +18,10 @@ are what the names of the files begin with.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isqrt
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,7 @@ __all__ = [
     "TRAITS",
     "DatasetWriter",
     "Part",
+    "StoredStamps",
     "read_columns",
     "read_dataset_recipe",
     "read_part",
@@ -65,6 +66,8 @@ _COLUMNS = ("files", "objects", "mag")
 # A chunk of an HDF5 file is read and written as a whole.
 _CHUNK_BYTES = 2**18
 _CHUNK_ROWS = 1024
+# Rows in between that are not asked for are read too, up to so many, rather than skipped.
+_GAP = 16
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,65 @@ class Part:
             self.mag[rows],
             {name: values[rows] for name, values in self.traits.items()},
         )
+
+
+class StoredStamps:
+    """Stamps of a data set that stay in its file until they are asked for.
+
+    Choosing rows reads nothing; ``np.asarray`` reads what was chosen, as float32.
+
+    Parameters
+    ----------
+    path : Path
+        The data set.
+    which : str
+        The part.
+    rows : ndarray of shape (n,)
+        The rows of the file.
+    sides : tuple of int
+        Of a stamp.
+    """
+
+    ndim = 3
+
+    def __init__(
+        self, path: Path, which: str, rows: NDArray[np.intp], sides: tuple[int, int]
+    ) -> None:
+        self._path, self._which, self._rows, self._sides = path, which, rows, sides
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of the array that it stands for."""
+        return (len(self._rows), *self._sides)
+
+    def __len__(self) -> int:
+        """Return the number of stamps."""
+        return len(self._rows)
+
+    def __getitem__(self, chosen: Any) -> "StoredStamps":
+        """Choose rows by a slice, or an array of numbers or of truth values."""
+        return StoredStamps(self._path, self._which, self._rows[chosen], self._sides)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Read the stamps.
+
+        Raises
+        ------
+        DatasetError
+            If they can't be read, or have pixels that are not finite.
+        """
+        order = np.argsort(self._rows, kind="stable")
+        ordered = self._rows[order]
+        stamps = np.empty(self.shape, np.float32)
+        with open_hdf5(self._path) as file:
+            column = file[_NAMES[self._which][0]]
+            for places in np.split(order, 1 + np.flatnonzero(np.diff(ordered) > _GAP)):
+                rows = self._rows[places]
+                if len(rows):
+                    stamps[places] = column[rows[0] : rows[-1] + 1][rows - rows[0]]
+        if not np.isfinite(stamps).all():
+            raise DatasetError(f"{self._path}: some of its pixels are not finite")
+        return stamps if dtype is None else stamps.astype(dtype)
 
 
 class DatasetWriter:
@@ -183,8 +245,17 @@ def write_dataset(path: Path, train: Part, test: Part, recipe: Recipe) -> None:
         writer.finish(recipe)
 
 
-def read_part(path: Path, which: str) -> Part:
+def read_part(path: Path, which: str, *, largest: int | None = None) -> Part:
     """Read the ``train`` or the ``test`` part of a data set, also of the predecessor's.
+
+    Parameters
+    ----------
+    path : Path
+        The data set.
+    which : str
+        The part.
+    largest : int, optional
+        Pixels of more bytes than these stay in the file, as `StoredStamps`.
 
     Raises
     ------
@@ -193,10 +264,25 @@ def read_part(path: Path, which: str) -> Part:
     """
     with open_hdf5(path) as file:
         read = _read_old if _is_old(file, which) else _read_own
-        part = read(file, which, path)
+        stays = largest is not None and _size(file, which) > largest
+        part = read(file, which, path, pixels=not stays)
+        shape = file[_NAMES[which][0]].shape
+    if stays and len(shape) == 3:
+        stored = StoredStamps(path, which, np.arange(shape[0]), shape[1:])
+        # It stands for an array wherever rows are chosen, and np.asarray makes it one.
+        part = replace(part, stamps=cast(NDArray[np.float32], stored))
+    elif stays:
+        part = replace(part, stamps=read_part(path, which).stamps)
     _check_columns(part, path, len(part.stamps))
+    if stays:
+        return part
     _check_pixels(part, path)
     return part
+
+
+def _size(file: File, which: str) -> int:
+    name = _NAMES[which][0]
+    return 4 * int(np.prod(file[name].shape)) if name in file else 0
 
 
 def read_columns(path: Path, which: str) -> Part:

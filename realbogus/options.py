@@ -17,6 +17,7 @@ __all__ = [
     "parse_nights",
     "parse_rates",
     "require_choice",
+    "total_memory",
 ]
 
 _NIGHT = re.compile(r"[1-9][0-9]{4}")
@@ -151,6 +152,11 @@ def require_choice(name: str, value: str, allowed: Iterable[str]) -> None:
 def available_cores() -> int:
     """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def total_memory() -> int:
+    """Return the bytes of memory that the machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _words(text: str) -> list[str]:

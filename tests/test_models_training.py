@@ -3,14 +3,16 @@ import json
 import numpy as np
 import pytest
 
-from realbogus.dataset import Part
-from realbogus.models import training
-from realbogus.models.checkpoint import checkpoint_path, read_progress
+from realbogus.dataset import Part, StoredStamps, read_part, write_dataset
+from realbogus.errors import DatasetError
+from realbogus.metrics import area_under, rates
+from realbogus.models.checkpoint import checkpoint_path, read_progress, write_history
 from realbogus.models.feed import Feed
 from realbogus.models.optimiser import make_optimiser
 from realbogus.models.prediction import predict
 from realbogus.models.schemes import SCHEMES
 from realbogus.models.training import Plan, train
+from tests.helpers import make_recipe
 
 
 def make_part(n=256, side=10, seed=0):
@@ -33,38 +35,32 @@ class StoppedError(Exception):
     pass
 
 
-def stop_after(epochs, monkeypatch):
-    """Let a training end as if it were killed while it writes the history of an epoch."""
+def stop_after(epochs):
+    """Let a training end as if it were killed before the progress of an epoch is kept."""
 
-    def write(path, history):
+    def stop(history):
         if len(history) > epochs:
             raise StoppedError
 
-    monkeypatch.setattr(training, "write_history", write)
+    return stop
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("model", ["psat", "d4"])
-def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
-    model, scheme, tmp_path, monkeypatch
-):
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(model, scheme, tmp_path):
     asked = plan(model, scheme)
     whole = train(asked, PART, VALIDATION)
-    files = {"checkpoint": tmp_path / "progress.npz", "history": tmp_path / "history.csv"}
-    stop_after(2, monkeypatch)
+    path = tmp_path / "progress.npz"
     with pytest.raises(StoppedError):
-        train(asked, PART, VALIDATION, key="k", **files)
-    monkeypatch.undo()
-    assert len(read_progress(files["checkpoint"], "k").history) == 2
-    again = train(asked, PART, VALIDATION, key="k", **files)
+        train(asked, PART, VALIDATION, key="k", checkpoint=path, on_epoch=stop_after(2))
+    assert len(read_progress(path, "k").history) == 2
+    again = train(asked, PART, VALIDATION, key="k", checkpoint=path)
     assert [sorted(row) for row in again.history] == [sorted(row) for row in whole.history]
     for row, other in zip(again.history, whole.history, strict=True):
         assert row["loss"] == pytest.approx(other["loss"], rel=1e-4)
     np.testing.assert_allclose(
         predict(again.model, PART.stamps), predict(whole.model, PART.stamps), atol=1e-4
     )
-    assert files["history"].read_text().splitlines()[0].startswith("epoch,accuracy,loss")
-    assert len(files["history"].read_text().splitlines()) == 5
 
 
 def test_the_progress_of_another_training_is_not_taken_up(tmp_path):
@@ -157,9 +153,79 @@ def test_a_small_training_part_gets_more_steps_and_a_large_one_the_scheme_itself
     assert SCHEMES["plain"].fit_to(500) == (20, 128)
 
 
+def test_the_history_is_a_table_of_the_epochs(tmp_path):
+    write_history(
+        tmp_path / "h.csv", [{"loss": 0.5, "val_loss": 1 / 3}, {"loss": 0, "val_loss": 7}]
+    )
+    assert (tmp_path / "h.csv").read_text().splitlines() == [
+        "epoch,loss,val_loss",
+        "1,0.5,0.3333333",
+        "2,0,7",
+    ]
+
+
 def test_progress_is_text_and_numbers(tmp_path):
     path = tmp_path / "progress.npz"
     train(plan(epochs=1), PART, VALIDATION, checkpoint=path, key="one")
     with np.load(path, allow_pickle=False) as content:
         assert json.loads(str(content["state"]))["key"] == "one"
         assert {content[name].dtype.kind for name in content.files} <= {"U", "f", "i", "u"}
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """Write a data set; give its training part in memory, and with the pixels in the file."""
+    rng = np.random.default_rng(0)
+    order = rng.permutation(1000)
+    part = make_part(1000).select(order)
+    write_dataset(tmp_path / "d.h5", part, make_part(20, seed=1), make_recipe())
+    return (
+        read_part(tmp_path / "d.h5", "train"),
+        read_part(tmp_path / "d.h5", "train", largest=1000),
+    )
+
+
+def test_stamps_that_stay_in_the_file_are_read_as_asked_for(stored):
+    part, streamed = stored
+    assert isinstance(streamed.stamps, StoredStamps)
+    assert streamed.stamps.shape == part.stamps.shape
+    rng = np.random.default_rng(1)
+    for rows in (rng.permutation(1000)[:77], np.arange(1000) % 3 == 0, slice(5, 600), slice(0, 0)):
+        assert np.array_equal(np.asarray(streamed.stamps[rows]), part.stamps[rows])
+    twice = streamed.select(part.targets == 1).select(np.arange(9))
+    assert np.array_equal(np.asarray(twice.stamps), part.stamps[part.targets == 1][:9])
+
+
+def test_streaming_has_every_stamp_once_an_epoch_in_runs(stored):
+    part, streamed = stored
+    feed = Feed(streamed, batch=100, seed=0)
+    stamps, targets = (
+        np.concatenate(arrays) for arrays in zip(*(feed[i] for i in range(len(feed))), strict=True)
+    )
+    known = {stamp.tobytes(): row for row, stamp in enumerate(part.stamps)}
+    rows = np.array([known[stamp.tobytes()] for stamp in stamps[..., 0]])
+    assert np.array_equal(np.sort(rows), np.arange(1000))
+    assert np.array_equal(part.targets[rows], targets[:, 1])
+    assert 0 < (np.diff(rows) != 1).sum() < 20
+    assert rows[0] != 0 or rows[128] != 128
+
+
+def test_a_network_learns_as_well_from_the_file_as_from_memory(stored):
+    part, streamed = stored
+    aside = np.arange(1000) % 5 == 0
+    losses = []
+    for source in (part, streamed):
+        trained = train(plan("d4", epochs=3), source.select(~aside), source.select(aside))
+        losses.append(min(row["val_loss"] for row in trained.history))
+        scores = predict(trained.model, source.stamps)
+        assert area_under(rates(part.targets, scores)) > 0.9
+    assert losses[1] == pytest.approx(losses[0], abs=0.15)
+
+
+def test_pixels_in_the_file_that_are_not_finite_are_one_line(tmp_path):
+    part = make_part(200)
+    part.stamps[7, 0, 0] = np.nan
+    write_dataset(tmp_path / "d.h5", part, make_part(20), make_recipe())
+    streamed = read_part(tmp_path / "d.h5", "train", largest=0)
+    with pytest.raises(DatasetError, match=r"d\.h5: some of its pixels are not finite"):
+        train(plan(epochs=1), streamed, make_part(20))

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 from realbogus.options import require_choice
 
-__all__ = ["SCHEMES", "Scheme", "require_scheme"]
+__all__ = ["CONTINUED", "SCHEMES", "Scheme", "require_scheme"]
+
+CONTINUED = 0.25
+"""Share of the rate at which a network that has learned already is changed."""
 
 # A batch of a small training part: so many an epoch, but not fewer stamps than these.
 _BATCHES = 16

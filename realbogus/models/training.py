@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,20 @@ from tqdm import tqdm
 from realbogus.dataset import Part
 from realbogus.errors import ModelError
 from realbogus.models.backend import keras
-from realbogus.models.checkpoint import Progress, read_progress, write_history, write_progress
+from realbogus.models.checkpoint import Progress, read_progress, write_progress
 from realbogus.models.feed import Feed
 from realbogus.models.optimiser import make_optimiser
 from realbogus.models.registry import build_model
 from realbogus.models.schemes import SCHEMES
 
-__all__ = ["Plan", "Trained", "train"]
+__all__ = ["History", "Plan", "Trained", "train"]
 
 log = logging.getLogger(__name__)
+
+_VALIDATION_BATCH = 1024
+
+History = list[dict[str, float]]
+"""What each epoch gave."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ def train(
     start: Sequence[NDArray[np.float32]] = (),
     checkpoint: Path | None = None,
     key: str = "",
-    history: Path | None = None,
+    on_epoch: Callable[[History], None] | None = None,
     tensorboard: Path | None = None,
 ) -> Trained:
     """Train a network on the categorical cross-entropy.
@@ -89,8 +94,8 @@ def train(
         is left behind.
     key : str
         Stands for all that decides the training.
-    history : Path, optional
-        CSV file of what each epoch gave, written after every epoch.
+    on_epoch : callable, optional
+        Is given what every epoch gave, after each of them.
     tensorboard : Path, optional
         Folder of logs for TensorBoard.
 
@@ -114,7 +119,7 @@ def train(
     if done is not None:
         _restore(model, done)
         log.info("the training goes on after epoch %d", len(done.history))
-    keeper = _Keeper(plan, done or Progress(key, [], 0, [], []), checkpoint, history)
+    keeper = _Keeper(plan, done or Progress(key, [], 0, [], []), checkpoint, on_epoch)
     keeper.fit(model, train_part, validation, tensorboard)
     progress = keeper.progress
     if not progress.best_epoch:
@@ -150,11 +155,11 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         plan: Plan,
         progress: Progress,
         checkpoint: Path | None,
-        history: Path | None,
+        on_epoch: Callable[[History], None] | None,
     ) -> None:
         super().__init__()
         self.progress = progress
-        self._plan, self._checkpoint, self._history = plan, checkpoint, history
+        self._plan, self._checkpoint, self._on_epoch = plan, checkpoint, on_epoch
         self._bar = tqdm(
             desc="epochs",
             total=plan.epochs,
@@ -174,7 +179,7 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
                 Feed(part, batch=plan.batch, seed=plan.seed, epoch=epoch),
                 epochs=plan.epochs,
                 initial_epoch=epoch,
-                validation_data=_arrays(validation),
+                validation_data=_validation(validation),
                 callbacks=[self, *others],
                 shuffle=False,  # the feed does it
                 verbose=0,
@@ -196,8 +201,8 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self.model.stop_training = self._is_stale()
 
     def _save(self) -> None:
-        if self._history is not None:
-            write_history(self._history, self.progress.history)
+        if self._on_epoch is not None:
+            self._on_epoch(self.progress.history)
         if self._checkpoint is not None:
             values = [np.asarray(variable) for variable in _variables(self.model)]
             write_progress(self._checkpoint, replace(self.progress, variables=values))
@@ -207,6 +212,8 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         return patience is not None and done - self.progress.best_epoch >= patience > 0
 
 
-def _arrays(part: Part) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _validation(part: Part) -> Any:
+    if not isinstance(part.stamps, np.ndarray):
+        return Feed(part, batch=_VALIDATION_BATCH, seed=None)
     targets = np.eye(2, dtype=np.float32)[part.targets]  # (n, 2)
     return part.stamps[..., np.newaxis], targets  # (n, ny, nx, 1)

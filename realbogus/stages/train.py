@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,14 @@ from realbogus.calibration import CALIBRATIONS, choose_calibration
 from realbogus.dataset import Part, read_dataset_recipe, read_part
 from realbogus.errors import ConfigError, DatasetError, ModelError, RecipeError
 from realbogus.files import require_readable_file, require_writable_folder
-from realbogus.models.checkpoint import checkpoint_path
+from realbogus.models.checkpoint import checkpoint_path, write_history
 from realbogus.models.files import read_calibration, read_model_recipe, require_suffix
 from realbogus.models.prediction import predict
 from realbogus.models.registry import build_model, require_architecture, user_file
-from realbogus.models.schemes import require_scheme
+from realbogus.models.schemes import CONTINUED, require_scheme
 from realbogus.models.storage import load_model, save_model
 from realbogus.models.training import Plan, train
-from realbogus.options import require_choice
+from realbogus.options import require_choice, total_memory
 from realbogus.provenance import identify
 from realbogus.quality import find_thresholds, judge
 from realbogus.recipes import Input, Recipe, already_made
@@ -34,8 +35,7 @@ log = logging.getLogger(__name__)
 
 _FEATURE_OPTIONS = ("e", "N", "m")
 _AUTO = "auto"
-# A network that has learned already is changed at a lower rate.
-_CONTINUED = 0.25
+_MEMORY_SHARE = 0.25
 
 
 def train_classifier(
@@ -199,7 +199,7 @@ def _with_features(wanted: Recipe, dataset: Recipe | None) -> Recipe:
 
 
 def _train(job: _Job, recipe: Recipe) -> None:
-    part = read_part(job.trainingset, "train")
+    part = _read(job.trainingset, "train")
     options = recipe.options
     rng = np.random.default_rng(options["seed"])
     split = _split(part, options["validationFraction"], rng)
@@ -212,10 +212,10 @@ def _train(job: _Job, recipe: Recipe) -> None:
         start=_start(job, plan, part.stamps.shape[-1]),
         checkpoint=checkpoint_path(job.classifier),
         key=recipe.digest,
-        history=job.classifier.with_suffix(".history.csv"),
+        on_epoch=partial(write_history, job.classifier.with_suffix(".history.csv")),
         tensorboard=job.tensorboard,
     )
-    test = read_part(job.trainingset, "test")
+    test = _read(job.trainingset, "test")
     results = {
         "epochs": plan.epochs,
         "batch": plan.batch,
@@ -228,6 +228,11 @@ def _train(job: _Job, recipe: Recipe) -> None:
     log.info("%s: best of %d epochs is %d", job.classifier, plan.epochs, trained.best_epoch)
 
 
+def _read(trainingset: Path, which: str) -> Part:
+    """Read a part; pixels that would take much of the memory stay in the file."""
+    return read_part(trainingset, which, largest=int(total_memory() * _MEMORY_SHARE))
+
+
 def _plan(options: Mapping[str, Any], count: int, *, is_new: bool) -> Plan:
     scheme = require_scheme(options["scheme"])
     epochs, batch = scheme.fit_to(count)
@@ -237,7 +242,7 @@ def _plan(options: Mapping[str, Any], count: int, *, is_new: bool) -> Plan:
         options["epochs"] or epochs,
         options["batch"] or batch,
         options["seed"],
-        rate=scheme.rate if is_new else scheme.rate * _CONTINUED,
+        rate=scheme.rate if is_new else scheme.rate * CONTINUED,
         patience=options["patience"],
     )
 
@@ -279,7 +284,7 @@ def _judge(
 
 
 def _score(trainingset: Path, classifier: Path, output_csv: Path, wanted: Recipe) -> None:
-    test = read_part(trainingset, "test")
+    test = _read(trainingset, "test")
     if not len(test):
         raise DatasetError(f"{trainingset}: its test part is empty")
     recorded = read_model_recipe(classifier)
