@@ -49,11 +49,30 @@ format: $(VENV)/.installed
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-# make images   the pictures of the README, from the demo
+# make images   the pictures of the README and of docs/, from the demo; needs chromium
+TRAINING := $(DEMO)/training
+PICTURES := $(DEMO)/pictures
 images: demo
+	@rm -rf $(PICTURES)
 	@$(BIN)/python tools/images.py imgs
 	@$(BIN)/python -m realbogus.simulation.montage $(DEMO)/survey imgs/simulated_stamps.png
-	@cp $(DEMO)/training/plots.png imgs/roc_tradeoff.png
+	@cp $(TRAINING)/plots.png imgs/roc_tradeoff.png
+	@echo "== scoring the confirmed and the good objects"
+	@$(BIN)/python tools/known_objects.py $(DEMO)/survey $(TRAINING)/model.h5 \
+	    $(TRAINING)/dataset.h5 $(PICTURES) --mjds $(NIGHTS)
+	@$(BIN)/python plotResults.py $(TRAINING)/scores.csv --mdr 0.04 \
+	    --recall $(PICTURES)/confirmed.csv $(PICTURES)/good.csv --outputFile $(PICTURES)/recall.png
+	@cp $(PICTURES)/recall.png imgs/recall_confirmed_and_good.png
+	@echo "== comparing a classifier of one epoch with that of the demo; it is worse"
+	@$(BIN)/python kerasTensorflowClassifier.py $(TRAINING)/dataset.h5 --epochs 1 \
+	    --classifierfile $(PICTURES)/hasty.h5 --outputcsv $(PICTURES)/hasty.csv
+	-@$(BIN)/python -m realbogus compare $(TRAINING)/scores.csv $(PICTURES)/hasty.csv \
+	    --dataset $(TRAINING)/dataset.h5 --out $(PICTURES)/comparison.png
+	@cp $(PICTURES)/comparison.png docs/comparison.png
+	@$(BIN)/python -m realbogus report $(TRAINING)/scores.csv --dataset $(TRAINING)/dataset.h5 \
+	    --out $(PICTURES)/report.html
+	@tools/screenshot.sh $(PICTURES)/report.html docs/report.png 1280 2130
+	@tools/screenshot.sh $(PICTURES)/report.html docs/report_narrow.png 500 1330
 
 clean:
 	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis

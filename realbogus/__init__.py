@@ -30,7 +30,8 @@ blocks       many stamps read at once
 features     stamps cropped, turned and normalised
 selection    which of the listed stamps make a data set
 dataset      training sets in HDF5
-traits       what is known of scored detections
+traits, evaluation   what is known of scored detections, and what a report says of them
+pages        pages of HTML in one file
 models       classifiers: the only home of Keras
 plots        the only home of matplotlib
 parallel     processes, and threads that wait
@@ -39,7 +40,7 @@ fetch        missing images, by rsync, from the web or from a folder
 provenance   the recipe and the identity of any of these files
 surveys      what a survey knows: cameras, nights, file names, label rules
 simulation   a survey made from a seed
-stages       one function a script: cut, build, train, plot, compare, …
+stages       one function a script: cut, build, train, plot, compare, report, …
 cli, tasks   logging, one line for an error; what the Luigi tasks share
 ===========  =======================================================================
 """

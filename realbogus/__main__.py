@@ -45,6 +45,28 @@ def _describe(options: argparse.Namespace) -> None:
     sys.stdout.write(f"{text}\n")
 
 
+def _declare_report(words: Words) -> None:
+    words.add_argument("scores", type=Path, help="scores of a test (.csv)")
+    words.add_argument("--out", type=Path, default=Path("report.html"), help="%(default)s")
+    words.add_argument("--dataset", type=Path, help="whose test part was scored (.h5)")
+    words.add_argument("--labels", type=Path, help="object and target, if it has none")
+    words.add_argument("--mdr", default="0.01,0.04", help="operating points (%(default)s)")
+    words.add_argument("--fpr", default="", help="more operating points: 0.001")
+
+
+def _report(options: argparse.Namespace) -> None:
+    from realbogus.stages.report import write_report
+
+    write_report(
+        options.scores,
+        options.out,
+        dataset=options.dataset,
+        labels=options.labels,
+        mdrs=parse_rates(options.mdr, name="mdr"),
+        fprs=parse_rates(options.fpr, name="fpr"),
+    )
+
+
 def _declare_budget(words: Words) -> None:
     words.add_argument("scores", type=Path, help="scores of a test (.csv)")
     words.add_argument("--labels", type=Path, help="object and target, if it has none")
@@ -114,6 +136,7 @@ def _export(options: argparse.Namespace) -> None:
 
 _COMMANDS: Mapping[str, tuple[str, Callable[[Words], None], Callable[[Any], None]]] = {
     "describe": ("say what made a list, data set, classifier, …", _declare_describe, _describe),
+    "report": ("write a page of all that a test says", _declare_report, _report),
     "budget": ("say which threshold so many eyeballs allow", _declare_budget, _budget),
     "compare": ("fail if a new classifier is worse anywhere", _declare_compare, _compare),
     "export": ("write a classifier as ONNX, for other pipelines", _declare_export, _export),

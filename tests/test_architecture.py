@@ -20,8 +20,8 @@ LAYERS = {
     "L0": "errors",
     "L1": "files remotes config recipes options exposures lists scores hdf5 fitsfiles plainfits "
     "normalisation metrics intervals known budgets comparison splits calibration quality",
-    "L2": "database images stamps blocks features selection dataset traits models plots parallel "
-    "cutting fetch",
+    "L2": "database images stamps blocks features selection dataset traits evaluation pages models "
+    "plots parallel cutting fetch",
     "L3": "provenance surveys simulation",
     "L4": "stages",
     "L5": "cli tasks __main__",

@@ -173,6 +173,16 @@ def test_recall_by_hand_writes_a_vector_figure(tmp_path):
     assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
 
 
+def test_report_is_written_by_hand(dataset, trained, tmp_path):
+    words = (trained / "scores.csv", "--dataset", dataset, "--out", tmp_path / "r.html")
+    done = run_python("-m", "realbogus", "report", *words, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    done = run_python("-m", "realbogus", "describe", tmp_path / "r.html", "--results", cwd=ROOT)
+    assert "auc: " in done.stdout
+    done = run_python("-m", "realbogus", "report", words[0], "--out", tmp_path / "r.pdf", cwd=ROOT)
+    assert_one_line(done, "out must end in .html; got 'r.pdf'")
+
+
 def test_budget_says_the_threshold(trained, tmp_path):
     words = ("--candidates=1000", "--ratio=3", "--mdr=0.2")
     done = run_python("-m", "realbogus", "budget", trained / "scores.csv", *words, cwd=ROOT)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -68,6 +69,8 @@ class Look:
         Above the panels.
     panel_labels : sequence of str
         In the corners of the panels.
+    has_table : bool
+        Whether the operating points stand below.
     """
 
     scale: str = "mixed"
@@ -75,6 +78,7 @@ class Look:
     mdr_limits: tuple[float, float] | None = None
     title: str = ""
     panel_labels: Sequence[str] = ()
+    has_table: bool = True
 
 
 def draw_rates(runs: Sequence[Run], look: Look | None = None) -> Figure:
@@ -85,15 +89,18 @@ def draw_rates(runs: Sequence[Run], look: Look | None = None) -> Figure:
     look = look or Look()
     rows = _rows(runs)
     with styled():
-        figure = new_figure(11, 5.3 + 0.22 * len(rows))
-        heights = (5, 0.3 + 0.22 * len(rows))
-        upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=heights).flat
-        roc, tradeoff = upper.subplots(1, 2)
+        heights = (5.0, (0.3 + 0.22 * len(rows)) * look.has_table)
+        figure = new_figure(11, sum(heights))
+        parts: list[Any] = [figure]
+        if look.has_table:
+            parts = list(figure.subfigures(2, 1, squeeze=False, height_ratios=heights).flat)
+        roc, tradeoff = parts[0].subplots(1, 2)
         _draw_roc(roc, runs, look)
         _draw_tradeoff(tradeoff, runs, look)
         for axes, label in zip((roc, tradeoff), look.panel_labels, strict=False):
             axes.set_title(label, loc="left", fontweight="bold")
-        _draw_table(lower.subplots(), rows)
+        if look.has_table:
+            _draw_table(parts[1].subplots(), rows)
         if look.title:
             figure.suptitle(look.title, fontsize="large")
     return figure

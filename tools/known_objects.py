@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Score the confirmed and the good objects of a simulated survey, for the picture of the recall.
+
+    python tools/known_objects.py SURVEY MODEL FOLDER --mjds 58310-58312
+
+The pipeline cuts stamps of the good list alone, so the lists change places in a copy of the
+database; what the classifier was trained on is left out.
+"""
+
+import argparse
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from realbogus.cli import ArgumentParser, run
+from realbogus.dataset import read_columns
+from realbogus.lists import Row, read_list
+from realbogus.models.files import read_calibration, read_model_recipe
+from realbogus.models.prediction import predict
+from realbogus.models.storage import load_model
+from realbogus.normalisation import normalise
+from realbogus.options import parse_nights
+from realbogus.recipes import Recipe
+from realbogus.scores import Scores, write_scores
+from realbogus.stages.cut_atlas import cut_atlas
+from realbogus.stamps import crop, read_stamp
+
+_GOOD = 2
+_LISTS = {"confirmed": 1, "good": _GOOD}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool with the words of a command line; return the exit status."""
+    parser = ArgumentParser(__doc__)
+    parser.add_argument("survey", type=Path, help="folder of the simulated survey")
+    parser.add_argument("model", type=Path, help="the classifier")
+    parser.add_argument("trainingset", type=Path, help="what it was trained on")
+    parser.add_argument("folder", type=Path, help="where to write confirmed.csv and good.csv")
+    parser.add_argument("--mjds", type=parse_nights, required=True)
+    options = parser.parse_args(argv)
+    return run(lambda: _score_lists(options), verbose=options.verbose)
+
+
+def _score_lists(options: argparse.Namespace) -> None:
+    trained = set(read_columns(options.trainingset, "train").objects.tolist())
+    for name, number in _LISTS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            config = _with_good_list(options.survey, Path(folder), number)
+            stamps = Path(folder, "stamps")
+            cut_atlas(
+                config,
+                nights=options.mjds,
+                location=stamps,
+                good_as_real=True,
+                stamps_to_generate="real",
+            )
+            rows = [row for row in read_list(stamps / "good.txt") if row.object not in trained]
+            scores = _score(rows, stamps, options.model)
+        recipe = Recipe("score", {"list": name, "mjds": list(options.mjds)})
+        write_scores(options.folder / f"{name}.csv", scores, recipe)
+
+
+def _with_good_list(survey: Path, folder: Path, number: int) -> Path:
+    """Copy a survey's configuration and database, with another list in place of the good one."""
+    for name in ("config.yaml", "survey.db"):
+        shutil.copy(survey / name, folder)
+    (folder / "diff").symlink_to((survey / "diff").resolve())
+    with sqlite3.connect(folder / "survey.db") as database:
+        if number != _GOOD:
+            change = "UPDATE atlas_diff_objects SET detection_list_id=? WHERE detection_list_id=?"
+            database.execute(change, (0, _GOOD))
+            database.execute(change, (_GOOD, number))
+    database.close()
+    return folder / "config.yaml"
+
+
+def _score(rows: Iterable[Row], folder: Path, classifier: Path) -> Scores:
+    recipe = read_model_recipe(classifier)
+    assert recipe is not None
+    rows, extent = list(rows), recipe.options["e"]
+    crops = [crop(read_stamp(folder / row.stamp), extent=extent)[:-1, :-1] for row in rows]
+    features = normalise(np.array(crops), recipe.options["N"])
+    model = load_model(classifier, recipe, side=2 * extent)
+    return Scores(
+        np.array([Path(row.stamp).name for row in rows]),
+        np.array([row.object for row in rows]),
+        np.ones(len(rows), np.int8),
+        read_calibration(recipe).apply(predict(model, features)),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
