@@ -101,6 +101,11 @@ def say_nothing(site):
     site.server.released.wait(20)
 
 
+def fail_slowly(site):
+    time.sleep(0.3)
+    site.send_error(500)
+
+
 def drip(site):
     site.send(b"", 10**6)
     with contextlib.suppress(OSError):

@@ -240,7 +240,7 @@ def test_a_daemon_that_says_nothing_is_left(root):
 
 
 def test_a_dead_server_is_given_up(site, root, caplog):
-    site.troubles = [500] * 100
+    site.troubles = [places.fail_slowly] * 100
     fetched = fetch(site.address, root, workers=1, patience=replace(QUICK, tries=1, hopeless=3))
     assert len(fetched.problems) == len(NAMES)
     assert list(fetched.problems.values()).count("not tried") == 3
