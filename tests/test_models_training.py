@@ -36,10 +36,10 @@ class StoppedError(Exception):
 
 
 def stop_after(epochs):
-    """Let a training end as if it were killed before the progress of an epoch is kept."""
+    """Let a training end as if it were killed once the progress of an epoch is kept."""
 
     def stop(history):
-        if len(history) > epochs:
+        if len(history) == epochs:
             raise StoppedError
 
     return stop

@@ -6,7 +6,7 @@ from realbogus.models.symmetry import Fovea, OrientedConv, OrientedPool
 __all__ = ["build_d4"]
 
 _FILTERS = (4, 8, 8)
-_LAST = 16
+_LAST = 32
 _DENSE = 32
 _DROPPED = 0.1
 

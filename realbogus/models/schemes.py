@@ -50,7 +50,7 @@ class Scheme:
 
 SCHEMES: dict[str, Scheme] = {
     "plain": Scheme(epochs=20, batch=128, rate=1e-3),
-    "cycle": Scheme(epochs=8, batch=512, rate=4e-3, steps=600, decay=1e-3, warm=0.25),
+    "cycle": Scheme(epochs=10, batch=512, rate=5e-3, steps=600, decay=1e-3, warm=0.25),
 }
 """``plain`` is Adam as Keras has it; ``cycle`` is one cycle (Smith & Topin 2019, SPIE 11006)."""
 

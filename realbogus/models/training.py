@@ -201,11 +201,11 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self.model.stop_training = self._is_stale()
 
     def _save(self) -> None:
-        if self._on_epoch is not None:
-            self._on_epoch(self.progress.history)
         if self._checkpoint is not None:
             values = [np.asarray(variable) for variable in _variables(self.model)]
             write_progress(self._checkpoint, replace(self.progress, variables=values))
+        if self._on_epoch is not None:
+            self._on_epoch(self.progress.history)
 
     def _is_stale(self) -> bool:
         patience, done = self._plan.patience, len(self.progress.history)

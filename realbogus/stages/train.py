@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from realbogus.calibration import CALIBRATIONS, choose_calibration
 from realbogus.dataset import Part, read_dataset_recipe, read_part
 from realbogus.errors import ConfigError, DatasetError, ModelError, RecipeError
-from realbogus.files import require_readable_file, require_writable_folder
+from realbogus.files import errors_name, require_readable_file, require_writable_folder
 from realbogus.models.checkpoint import checkpoint_path, write_history
 from realbogus.models.files import read_calibration, read_model_recipe, require_suffix
 from realbogus.models.prediction import predict
@@ -205,16 +205,17 @@ def _train(job: _Job, recipe: Recipe) -> None:
     split = _split(part, options["validationFraction"], rng)
     log.info("training on %d stamps, %d for validation", len(split.train), len(split.validation))
     plan = _plan(options, len(split.train), is_new=job.start_from is None)
-    trained = train(
-        plan,
-        split.train,
-        split.validation,
-        start=_start(job, plan, part.stamps.shape[-1]),
-        checkpoint=checkpoint_path(job.classifier),
-        key=recipe.digest,
-        on_epoch=partial(write_history, job.classifier.with_suffix(".history.csv")),
-        tensorboard=job.tensorboard,
-    )
+    with errors_name(job.classifier):  # also where its progress can't be kept
+        trained = train(
+            plan,
+            split.train,
+            split.validation,
+            start=_start(job, plan, part.stamps.shape[-1]),
+            checkpoint=checkpoint_path(job.classifier),
+            key=recipe.digest,
+            on_epoch=partial(write_history, job.classifier.with_suffix(".history.csv")),
+            tensorboard=job.tensorboard,
+        )
     test = _read(job.trainingset, "test")
     results = {
         "epochs": plan.epochs,
