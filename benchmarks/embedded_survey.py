@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _report(options: argparse.Namespace) -> None:
     scores = read_scores(options.scores)
-    truth = _read_truth(options.truth, scores)
+    truth = read_truth(options.truth, scores)
     is_real = np.array([int(row["real"]) for row in truth], np.int8)
     magnitude = np.array([float(row["mag"]) for row in truth])
     for judge, targets in (("labels", scores.targets), ("truth", is_real)):
@@ -55,7 +55,7 @@ def _report(options: argparse.Namespace) -> None:
     _report_magnitudes(magnitude[is_real == 1], ~called_real[is_real == 1])
 
 
-def _read_truth(path: Path, scores: Scores) -> list[dict[str, str]]:
+def read_truth(path: Path, scores: Scores) -> list[dict[str, str]]:
     """Give the truth of every scored detection, whose id ends the stamp's name."""
     with path.open(encoding="utf-8") as stream:
         known = {row["detection"]: row for row in csv.DictReader(stream)}

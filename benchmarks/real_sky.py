@@ -43,7 +43,7 @@ _ACROSS, _SHOWN = 16, 32
 
 
 @dataclass(frozen=True)
-class _Stamps:
+class RealStamps:
     """Labelled stamps of shape (n, ny, nx); the other arrays have shape (n,)."""
 
     pixels: NDArray[np.float32]
@@ -68,11 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _benchmark(options: argparse.Namespace) -> None:
     if options.picture is not None:
-        _draw(_read(options.stamps), options.picture)
+        _draw(read_stamps(options.stamps), options.picture)
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
-        stamps = _read(options.stamps)
+        stamps = read_stamps(options.stamps)
         _write_stamps(folder, stamps)
         for seed in range(options.seeds):
             if options.train_on is None:
@@ -83,13 +83,14 @@ def _benchmark(options: argparse.Namespace) -> None:
         _report_magnitude(stamps)
 
 
-def _read(path: Path) -> _Stamps:
+def read_stamps(path: Path) -> RealStamps:
+    """Read the stamps that have a label."""
     with open_hdf5(path) as file:
         labels = file["label"][:]
         known = np.flatnonzero(labels >= 0)
         if not len(known):
             raise DatasetError(f"{path}: no stamp has a label")
-        return _Stamps(
+        return RealStamps(
             file["diff"][:][known],
             labels[known],
             file["object"].asstr()[:].astype(str)[known],
@@ -97,7 +98,7 @@ def _read(path: Path) -> _Stamps:
         )
 
 
-def _draw(stamps: _Stamps, output: Path) -> None:
+def _draw(stamps: RealStamps, output: Path) -> None:
     """Draw real and bogus stamps, bright to faint, as the simulated ones are drawn."""
     lines = {}
     for label, name, count in ((1, "real", 4), (0, "bogus", 4)):
@@ -115,7 +116,7 @@ def _middle(stamp: NDArray[np.float32]) -> NDArray[np.float32]:
     return crop(stamp, extent=_SHOWN // 2)[:-1, :-1]
 
 
-def _write_stamps(folder: Path, stamps: _Stamps) -> None:
+def _write_stamps(folder: Path, stamps: RealStamps) -> None:
     recipe = Recipe("real_sky", {"labels": "scores of another network"})
     for label, name in _FOLDERS.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -124,7 +125,7 @@ def _write_stamps(folder: Path, stamps: _Stamps) -> None:
         write_list(folder / f"{name}.txt", rows, recipe)
 
 
-def _write_stamp(folder: Path, stamps: _Stamps, index: int, label: str) -> Row:
+def _write_stamp(folder: Path, stamps: RealStamps, index: int, label: str) -> Row:
     pixels, name = stamps.pixels[index], f"{label}/{stamps.objects[index]}_{index}.fits"
     write_stamp(folder / name, pixels, shared="", cards=[("OBJECT", str(stamps.objects[index]))])
     centre = pixels.shape[0] // 2 + 0.5
@@ -211,7 +212,7 @@ def _report(name: str, scores: Scores) -> None:
     print(f"{name}: {len(scores.targets)} stamps, " + ", ".join(words))
 
 
-def _report_magnitude(stamps: _Stamps) -> None:
+def _report_magnitude(stamps: RealStamps) -> None:
     known = np.isfinite(stamps.mag)
     area = area_under(rates(stamps.labels[known], stamps.mag[known]))
     print(f"magnitude alone, on all {known.sum()} stamps: auc {max(area, 1 - area):.4f}")

@@ -1,0 +1,356 @@
+#!/usr/bin/env python3
+"""How good the recipes are: on the embedded survey, on a real sky, and from the one to the other.
+
+    python benchmarks/quality.py FOLDER --training cut --truth survey/truth.csv --stamps STAMPS.h5
+
+(a) trained on the survey's noisy labels and judged by its truth; (b) five-fold cross-validation by
+object on real stamps; (c) trained on (a), tested on all real stamps; (d) the same folds as (b), but
+from the weights of (a). ``cut`` holds the survey's good.txt and bad.txt. What has been trained
+stays in FOLDER and is not trained again, so that a run may be stopped. No test part and no fold
+chooses anything: the epoch and the calibration come from a fifth of the training objects, and the
+recipes were chosen on that fifth of (a) alone.
+
+Each figure is the mean over the seeds; its 95% interval draws whole objects, and in each draw one
+seed for each recipe. STAMPS.h5 is described in real_sky.py.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from embedded_survey import read_truth
+from numpy.typing import NDArray
+from real_sky import RealStamps, read_stamps
+from sklearn.ensemble import RandomForestClassifier
+
+from realbogus.cli import ArgumentParser, run
+from realbogus.dataset import Part, read_part
+from realbogus.metrics import area_under, fpr_at_mdr, rates
+from realbogus.models.files import read_model_recipe
+from realbogus.models.prediction import predict
+from realbogus.models.schemes import CONTINUED, SCHEMES
+from realbogus.models.storage import load_model
+from realbogus.models.training import Plan, train
+from realbogus.normalisation import normalise
+from realbogus.recipes import Recipe
+from realbogus.scores import Scores, read_scores, write_scores
+from realbogus.splits import split_by_object
+from realbogus.stages.build import build_dataset
+from realbogus.stages.train import train_classifier
+from realbogus.stamps import crop
+
+_FOLDS = 5
+_VALIDATION = 0.2
+_DRAWS = 400
+_STATISTICS = ("AUC", "FPR at 4% MDR", "FPR at 1% MDR")
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """A recipe: half the side of its features, its architecture and its way to train."""
+
+    extent: int
+    model: str
+    scheme: str
+
+
+_CHOICES = {"default": _Choice(10, "psat", "plain"), "recommended": _Choice(16, "d4", "cycle")}
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Detections and the scores of every recipe for each seed."""
+
+    targets: NDArray[np.int8]
+    objects: NDArray[Any]
+    scores: dict[str, list[Floats]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark with the words of a command line; return the exit status."""
+    parser = ArgumentParser(__doc__)
+    parser.add_argument("folder", type=Path, help="where to work")
+    parser.add_argument("--training", type=Path, required=True, help="folder of good.txt, bad.txt")
+    parser.add_argument("--truth", type=Path, required=True, help="the survey's truth.csv")
+    parser.add_argument("--stamps", type=Path, help="real stamps (.h5), for b, c and d")
+    parser.add_argument("--only", default="abcd", help="the experiments (%(default)s)")
+    parser.add_argument("--seeds", type=int, default=5, help="trainings (%(default)s)")
+    options = parser.parse_args(argv)
+    return run(lambda: _benchmark(options), verbose=options.verbose)
+
+
+def _benchmark(options: argparse.Namespace) -> None:
+    for name, choice in _CHOICES.items():
+        build_dataset(
+            options.training / "good.txt",
+            options.training / "bad.txt",
+            options.folder / f"{name}.h5",
+            extent=choice.extent,
+        )
+    print(f"| | recipe | {' | '.join(_STATISTICS)} |\n| --- | --- | --- | --- | --- |")
+    for word in options.only:
+        _EXPERIMENTS[word](word, options)
+
+
+def _survey(word: str, options: argparse.Namespace) -> None:
+    """Train on the survey's labels, and judge by its truth."""
+    names = [_trained(options.folder, "default", seed)[1] for seed in range(options.seeds)]
+    first = read_scores(names[0])
+    rows = read_truth(options.truth, first)
+    is_real = np.array([int(row["real"]) for row in rows], np.int8)
+    magnitude = np.array([float(row["mag"]) for row in rows])
+    scores = {
+        name: [
+            _scores_of(_trained(options.folder, name, seed)[1], first)
+            for seed in range(options.seeds)
+        ]
+        for name in _CHOICES
+    }
+    train_part = read_part(options.folder / "default.h5", "train")
+    test_part = read_part(options.folder / "default.h5", "test")
+    scores["*random forest on moments*"] = _forests(train_part, test_part, options.seeds)
+    scores["*magnitude alone*"] = [_oriented(is_real, magnitude)]
+    _print(word, _Sample(is_real, first.objects, scores))
+
+
+def _trained(folder: Path, name: str, seed: int) -> tuple[Path, Path]:
+    """Give the classifier of a recipe and seed, and its scores of the test part."""
+    files = (folder / "a" / f"{name}{seed}.h5", folder / "a" / f"{name}{seed}.csv")
+    choice = _CHOICES[name]
+    train_classifier(
+        folder / f"{name}.h5",
+        classifier=files[0],
+        output_csv=files[1],
+        model=choice.model,
+        scheme=choice.scheme,
+        seed=seed,
+    )
+    return files
+
+
+def _scores_of(path: Path, first: Scores) -> Floats:
+    """Read scores in the order of others."""
+    scores = read_scores(path)
+    places = {name: place for place, name in enumerate(scores.names.tolist())}
+    return scores.scores[[places[name] for name in first.names.tolist()]]
+
+
+def _folds_alone(word: str, options: argparse.Namespace) -> None:
+    """Train and test on real stamps, in folds of objects."""
+    stamps = read_stamps(options.stamps)
+    scores = {
+        name: [_in_folds(word, options, stamps, name, seed) for seed in range(options.seeds)]
+        for name in _CHOICES
+    }
+    small = make_part(stamps, _CHOICES["default"].extent)
+    scores["*random forest on moments*"] = [
+        fold_scores(small, partial(_forest, seed=seed)) for seed in range(options.seeds)
+    ]
+    known = np.isfinite(stamps.mag)
+    magnitude = np.where(known, stamps.mag, np.median(stamps.mag[known]))
+    scores["*magnitude alone*"] = [_oriented(stamps.labels, magnitude)]
+    _print(word, _Sample(stamps.labels, stamps.objects, scores))
+
+
+def _across(word: str, options: argparse.Namespace) -> None:
+    """Test on real stamps what was trained on the survey alone."""
+    stamps = read_stamps(options.stamps)
+    scores = {}
+    for name, choice in _CHOICES.items():
+        part = make_part(stamps, choice.extent)
+        files = [_trained(options.folder, name, seed)[0] for seed in range(options.seeds)]
+        scores[name] = [predict(_load(path, choice), part.stamps) for path in files]
+    train_part = read_part(options.folder / "default.h5", "train")
+    test_part = make_part(stamps, _CHOICES["default"].extent)
+    scores["*random forest on moments*"] = _forests(train_part, test_part, options.seeds)
+    _print(word, _Sample(stamps.labels, stamps.objects, scores))
+
+
+def _folds_begun(word: str, options: argparse.Namespace) -> None:
+    """Go on in folds of real stamps from what was trained on the survey; beside (b)."""
+    stamps = read_stamps(options.stamps)
+    scores = {}
+    for name in _CHOICES:
+        for label, begun in (("(b) ", "b"), ("", "d")):
+            scores[label + name] = [
+                _in_folds(begun, options, stamps, name, seed) for seed in range(options.seeds)
+            ]
+    sample = _Sample(stamps.labels, stamps.objects, scores)
+    _print(word, sample)
+    low, middle, high = _gain(sample, "(b) recommended", "recommended")
+    print(f"recommended, AUC of (d) less that of (b): {middle:+.4f} ({low:+.4f} to {high:+.4f})")
+
+
+_EXPERIMENTS: dict[str, Callable[[str, argparse.Namespace], None]] = {
+    "a": _survey,
+    "b": _folds_alone,
+    "c": _across,
+    "d": _folds_begun,
+}
+
+
+def _load(path: Path, choice: _Choice) -> Any:
+    return load_model(path, read_model_recipe(path), side=2 * choice.extent)
+
+
+def make_part(stamps: RealStamps, extent: int) -> Part:
+    """Make features of real stamps as those of the survey are made."""
+    crops = np.array([crop(stamp, extent=extent)[:-1, :-1] for stamp in stamps.pixels])
+    names = np.arange(len(crops)).astype(str)
+    pixels = normalise(crops, "signPreserveNorm")
+    return Part(pixels, stamps.labels, names, stamps.objects, stamps.mag)
+
+
+def _in_folds(
+    word: str, options: argparse.Namespace, stamps: RealStamps, name: str, seed: int
+) -> Floats:
+    """Score every real stamp by a network that was not trained on its object."""
+    output = options.folder / word / f"{name}{seed}.csv"
+    if output.exists():
+        return read_scores(output).scores
+    choice = _CHOICES[name]
+    start: list[NDArray[np.float32]] = []
+    if word == "d":
+        start = _load(_trained(options.folder, name, seed)[0], choice).get_weights()
+
+    def score(train_part: Part, test_part: Part) -> Floats:
+        return fit_and_score(choice.model, choice.scheme, train_part, test_part, seed, start)
+
+    scores = fold_scores(make_part(stamps, choice.extent), score)
+    names = np.arange(len(scores)).astype(str)
+    write_scores(
+        output, Scores(names, stamps.objects, stamps.labels, scores), Recipe("quality", {})
+    )
+    return scores
+
+
+def fold_scores(part: Part, score: Callable[[Part, Part], Floats]) -> Floats:
+    """Score each fold by what was trained on the others."""
+    folds, scores = _folds(part), np.empty(len(part))
+    for fold in range(_FOLDS):
+        scores[folds == fold] = score(part.select(folds != fold), part.select(folds == fold))
+    return scores
+
+
+def _folds(part: Part) -> NDArray[np.intp]:
+    """Deal the objects, those with a real stamp and the others, into folds."""
+    names, group = np.unique(part.objects, return_inverse=True)
+    kinds = np.zeros(len(names), np.int8)
+    np.maximum.at(kinds, group, part.targets)
+    order = np.random.default_rng(0).permutation(len(names))
+    order = order[np.argsort(kinds[order], kind="stable")]
+    folds = np.empty(len(names), np.intp)
+    folds[order] = np.arange(len(names)) % _FOLDS
+    return folds[group]
+
+
+def fit_and_score(
+    model: str, scheme_name: str, train_part: Part, test_part: Part, seed: int, start: Sequence[Any]
+) -> Floats:
+    """Train on one part, a fifth of its objects aside to choose the epoch, and score another."""
+    rng = np.random.default_rng(seed)
+    aside = split_by_object(train_part.objects, train_part.targets, fraction=_VALIDATION, rng=rng)
+    scheme = SCHEMES[scheme_name]
+    epochs, batch = scheme.fit_to(int((~aside).sum()))
+    rate = scheme.rate * CONTINUED if start else None
+    plan = Plan(model, scheme_name, epochs, batch, seed, rate=rate)
+    trained = train(plan, train_part.select(~aside), train_part.select(aside), start=start)
+    return predict(trained.model, test_part.stamps)
+
+
+def _forests(train_part: Part, test_part: Part, seeds: int) -> list[Floats]:
+    return [_forest(train_part, test_part, seed) for seed in range(seeds)]
+
+
+def _forest(train_part: Part, test_part: Part, seed: int) -> Floats:
+    forest = RandomForestClassifier(300, min_samples_leaf=2, n_jobs=-1, random_state=seed)
+    forest.fit(_moments(train_part.stamps), train_part.targets)
+    found: Floats = forest.predict_proba(_moments(test_part.stamps))[:, 1]
+    return found
+
+
+def _moments(stamps: NDArray[np.float32]) -> Floats:
+    """Describe stamps of shape (n, side, side) by their light within 3 and 7 pixels: (n, 20)."""
+    y, x = np.indices(stamps.shape[1:]) - stamps.shape[1] // 2
+    columns: list[Any] = []
+    for radius in (3, 7):
+        inside = (np.hypot(x, y) <= radius).astype(np.float64)
+        light = stamps * inside
+        total = np.abs(light).sum(axis=(1, 2)) + 1e-9
+        columns += [light.sum(axis=(1, 2)), total, light.min(axis=(1, 2)), light.max(axis=(1, 2))]
+        for weight in (x, y, x**2, y**2, x * y):
+            columns.append((light * weight).sum(axis=(1, 2)) / total)
+        columns.append((light == 0).sum(axis=(1, 2)) - (inside == 0).sum())
+    return np.column_stack(columns)
+
+
+def _oriented(targets: NDArray[np.int8], values: Floats) -> Floats:
+    """Turn a quantity so that it is higher for the real."""
+    return values if area_under(rates(targets, values)) > 0.5 else -values
+
+
+def _print(word: str, sample: _Sample) -> None:
+    draws = list(_draws(sample))
+    for name, scores in sample.scores.items():
+        means = np.mean([_statistics(sample.targets, values) for values in scores], axis=0)
+        drawn = np.array([_statistics(*_drawn(sample, name, draw)) for draw in draws])
+        low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
+        cells = [_cell(*numbers) for numbers in zip(means, low, high, range(3), strict=True)]
+        print(f"| ({word}) | {name} | {' | '.join(cells)} |", flush=True)
+
+
+def _cell(value: float, low: float, high: float, place: int) -> str:
+    if place == 0:
+        return f"{value:.4f} ({low:.4f} to {high:.4f})"
+    return f"{value:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _draws(sample: _Sample) -> Iterator[tuple[NDArray[np.intp], float]]:
+    """Draw objects with replacement, as rows of detections, and a number that picks the seed."""
+    rng = np.random.default_rng(0)
+    _, group = np.unique(sample.objects, return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    bounds = np.searchsorted(group[order], np.arange(group.max() + 2))
+    members = [order[start:end] for start, end in pairwise(bounds)]
+    for _ in range(_DRAWS):
+        picked = rng.integers(len(members), size=len(members))
+        yield np.concatenate([members[place] for place in picked]), float(rng.uniform())
+
+
+def _drawn(
+    sample: _Sample, name: str, draw: tuple[NDArray[np.intp], float]
+) -> tuple[NDArray[np.int8], Floats]:
+    rows, pick = draw
+    seeds = sample.scores[name]
+    return sample.targets[rows], seeds[int(pick * len(seeds))][rows]
+
+
+def _gain(sample: _Sample, old: str, new: str) -> tuple[float, float, float]:
+    """Give the interval and the mean of the difference in AUC between two recipes."""
+    drawn = [
+        _statistics(*_drawn(sample, new, draw))[0] - _statistics(*_drawn(sample, old, draw))[0]
+        for draw in _draws(sample)
+    ]
+    means = [
+        np.mean([_statistics(sample.targets, values)[0] for values in sample.scores[name]])
+        for name in (new, old)
+    ]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(low), float(means[0] - means[1]), float(high)
+
+
+def _statistics(targets: NDArray[np.int8], scores: Floats) -> tuple[float, float, float]:
+    curve = rates(targets, scores)
+    return area_under(curve), fpr_at_mdr(curve, 0.04).fpr, fpr_at_mdr(curve, 0.01).fpr
+
+
+if __name__ == "__main__":
+    sys.exit(main())
