@@ -452,13 +452,12 @@ class CompareResults(_LocatedTask):
         """Say whether the comparison is there; one in which the new classifier is worse fails."""
         if not super().complete():
             return False
-        self._judge()
+        from realbogus.stages.compare import read_differences, require_release
+
+        require_release(read_differences(Path(self.output().path)))
         return True
 
     def run(self) -> None:
-        self._judge()
-
-    def _judge(self) -> None:
         from realbogus.stages.compare import compare_scores, require_release
 
         inputs = self.content_inputs()

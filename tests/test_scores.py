@@ -1,11 +1,16 @@
 import re
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.table import Table
+from hypothesis import given
+from hypothesis import strategies as st
 
 from realbogus.errors import FormatError
+from realbogus.lists import object_of
 from realbogus.scores import Scores, read_score_recipe, read_scores, write_scores
 from tests.helpers import make_recipe
 
@@ -60,6 +65,13 @@ def test_without_a_column_of_objects_they_are_what_the_names_begin_with(tmp_path
     assert list(back.objects) == ["17", "9"]
     assert list(back.targets) == [1, 0]
     assert list(back.scores) == [0.75, 1e-5]
+
+
+@given(st.text(st.sampled_from("a1._/- é"), min_size=1).filter(str.strip))
+def test_the_beginning_of_a_name_is_the_object_as_in_lists(name):
+    with tempfile.TemporaryDirectory() as folder:
+        back = read_scores(write(Path(folder), f"{name},1,0.5\n"))
+    assert list(back.objects) == [object_of(name)]
 
 
 def test_scores_of_objects_take_their_targets_from_another_file(tmp_path):

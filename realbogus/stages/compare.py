@@ -20,7 +20,13 @@ from realbogus.recipes import Recipe, already_made
 from realbogus.scores import Scores, read_scores
 from realbogus.traits import groups_of, match, read_traits
 
-__all__ = ["compare_scores", "recorded_differences", "require_release", "tabulate"]
+__all__ = [
+    "compare_scores",
+    "read_differences",
+    "recorded_differences",
+    "require_release",
+    "tabulate",
+]
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +120,20 @@ def recorded_differences(recipe: Recipe) -> list[Difference]:
         return [Difference(**{**item, "change": Interval(**item["change"])}) for item in items]
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError("the recipe in the file is not that of a comparison") from error
+
+
+def read_differences(path: Path) -> list[Difference]:
+    """Read the differences that the figure of a comparison has in its recipe.
+
+    Raises
+    ------
+    FormatError
+        If it has none.
+    """
+    recipe = read_figure_recipe(path)
+    if recipe is None:
+        raise FormatError(f"{path}: does not say what made it, so nothing can be released by it")
+    return recorded_differences(recipe)
 
 
 def require_release(differences: Sequence[Difference]) -> None:

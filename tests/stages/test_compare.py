@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from realbogus.errors import ConfigError, FormatError, RecipeError, ReleaseError
 from realbogus.plots.comparison import draw_comparison
-from realbogus.plots.figures import read_figure_recipe
 from realbogus.scores import Scores, read_scores, write_scores
 from realbogus.stages.compare import (
     compare_scores,
+    read_differences,
     recorded_differences,
     require_release,
     tabulate,
@@ -120,4 +121,10 @@ def test_recipe_without_differences_is_an_error(results):
 
 def test_recorded_differences_are_those_of_the_figure(files, tmp_path):
     found = compare_scores(*files, tmp_path / "c.pdf", resamples=100)
-    assert recorded_differences(read_figure_recipe(tmp_path / "c.pdf")) == found
+    assert read_differences(tmp_path / "c.pdf") == found
+
+
+def test_picture_without_a_recipe_releases_nothing(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "c.png")
+    with pytest.raises(FormatError, match=r"c\.png: does not say what made it"):
+        read_differences(tmp_path / "c.png")
