@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -150,3 +150,21 @@ def test_a_point_of_nothing_is_an_error():
 def test_one_class_has_no_points():
     with pytest.raises(DatasetError, match="only real detections"):
         Sample.of(np.ones(3, int), np.array([0.1, 0.2, 0.3]), np.arange(3))
+
+
+SCORED = st.lists(
+    st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]), st.integers(0, 5)),
+    min_size=2,
+    max_size=20,
+)
+
+
+@given(SCORED, st.sampled_from([0.001, 0.04, 0.5, 0.999]))
+def test_every_interval_has_its_value_inside_however_few_the_detections(scored, level):
+    targets, scores, objects = map(np.array, zip(*scored, strict=True))
+    assume(0 < targets.sum() < len(targets))
+    sample = Sample.of(targets, scores, objects)
+    points = [point(sample, mdr=level), point(sample, fpr=level), point(sample, threshold=level)]
+    rates = [area(sample), *(interval for at in points for interval in (at.fpr, at.mdr))]
+    assert all(0 <= item.low <= item.value <= item.high <= 1 for item in rates)
+    assert all(at.threshold.low <= at.threshold.value <= at.threshold.high for at in points)
