@@ -260,7 +260,7 @@ def fit_and_score(
     aside = split_by_object(train_part.objects, train_part.targets, fraction=_VALIDATION, rng=rng)
     scheme = SCHEMES[scheme_name]
     epochs, batch = scheme.fit_to(int((~aside).sum()))
-    rate = scheme.rate * CONTINUED if start else None
+    rate = scheme.rate_at(batch) * (CONTINUED if start else 1)
     plan = Plan(model, scheme_name, epochs, batch, seed, rate=rate)
     trained = train(plan, train_part.select(~aside), train_part.select(aside), start=start)
     return predict(trained.model, test_part.stamps)

@@ -96,7 +96,7 @@ def test_patience_ends_a_training_that_gets_no_better():
 
 
 def test_a_start_from_weights_begins_where_they_ended():
-    first = train(plan(epochs=6), PART, VALIDATION)
+    first = train(plan(scheme="plain", epochs=8), PART, VALIDATION)
     weights = first.model.get_weights()
     again = train(plan(epochs=1, rate=1e-6), PART, VALIDATION, start=weights)
     losses = [row["val_loss"] for row in first.history]
@@ -151,6 +151,13 @@ def test_a_small_training_part_gets_more_steps_and_a_large_one_the_scheme_itself
     assert epochs * (500 // batch) >= cycle.steps * 0.9
     assert batch == 32
     assert SCHEMES["plain"].fit_to(500) == (20, 128)
+
+
+def test_the_rate_of_a_cycle_goes_with_the_batch_and_that_of_adam_does_not():
+    cycle = SCHEMES["cycle"]
+    assert cycle.rate_at(cycle.batch // 4) == pytest.approx(cycle.rate / 2)
+    assert cycle.rate_at(4 * cycle.batch) == cycle.rate
+    assert SCHEMES["plain"].rate_at(7) == SCHEMES["plain"].rate
 
 
 def test_the_history_is_a_table_of_the_epochs(tmp_path):

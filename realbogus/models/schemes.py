@@ -47,6 +47,13 @@ class Scheme:
         batch = min(self.batch, max(_SMALLEST_BATCH, count // _BATCHES))
         return max(self.epochs, -(-self.steps // -(-count // batch))), batch
 
+    def rate_at(self, batch: int) -> float:
+        """Give the rate for another batch: in a cycle it goes with the square root of the size.
+
+        So that the noise of the steps stays the same (Malladi et al. 2022, NeurIPS 35, 7697).
+        """
+        return self.rate * (min(batch / self.batch, 1) ** 0.5 if self.warm else 1)
+
 
 SCHEMES: dict[str, Scheme] = {
     "plain": Scheme(epochs=20, batch=128, rate=1e-3),

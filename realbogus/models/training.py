@@ -132,7 +132,9 @@ def train(
 def _compile(model: keras.Model, plan: Plan, count: int) -> None:
     scheme = SCHEMES[plan.scheme]
     optimiser = make_optimiser(
-        scheme, steps=-(-count // plan.batch) * plan.epochs, rate=plan.rate or scheme.rate
+        scheme,
+        steps=-(-count // plan.batch) * plan.epochs,
+        rate=plan.rate or scheme.rate_at(plan.batch),
     )
     model.compile(optimizer=optimiser, loss="categorical_crossentropy", metrics=["accuracy"])
     optimiser.build(model.trainable_variables)

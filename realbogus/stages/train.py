@@ -237,13 +237,14 @@ def _read(trainingset: Path, which: str) -> Part:
 def _plan(options: Mapping[str, Any], count: int, *, is_new: bool) -> Plan:
     scheme = require_scheme(options["scheme"])
     epochs, batch = scheme.fit_to(count)
+    batch = options["batch"] or batch
     return Plan(
         options["model"],
         options["scheme"],
         options["epochs"] or epochs,
-        options["batch"] or batch,
+        batch,
         options["seed"],
-        rate=scheme.rate if is_new else scheme.rate * CONTINUED,
+        rate=scheme.rate_at(batch) * (1 if is_new else CONTINUED),
         patience=options["patience"],
     )
 
