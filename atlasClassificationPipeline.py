@@ -46,6 +46,9 @@ class GetCutOuts(_LocatedTask):
     maxMissing = luigi.FloatParameter(default=0.1, significant=False)
     mjds = NightsParameter(default=(), description="nights: [58310,58311] or 58310-58320")
     stampSize = luigi.IntParameter(default=40, description="side of a stamp, px")
+    stampFormat = luigi.ChoiceParameter(
+        default="files", choices=("files", "cube"), description="atlas: a file for each, or cubes"
+    )
     stampsToGenerate = luigi.ChoiceParameter(
         default="all", choices=("all", "real", "bogus"), significant=False
     )
@@ -57,6 +60,9 @@ class GetCutOuts(_LocatedTask):
     seed = luigi.IntParameter(default=0, description="atlas: of that draw")
     downloadthreads = luigi.IntParameter(default=5, significant=False)
     stampThreads = luigi.OptionalIntParameter(default=None, significant=False)
+    scheduler = luigi.OptionalParameter(
+        default=None, significant=False, description="atlas: Dask scheduler whose workers cut"
+    )
     imageRoot = luigi.Parameter(default="", significant=False, description="ps1: folder of stamps")
     goodlist = luigi.IntParameter(default=2, description="ps1: list of the real objects")
     moverlist = luigi.OptionalIntParameter(default=None, description="ps1: list of known movers")
@@ -68,8 +74,8 @@ class GetCutOuts(_LocatedTask):
 
     survey_options: Mapping[str, tuple[str, ...]] = {
         "atlas": (
-            *("mjds", "stampSize", "goodAsReal", "bogusFrom"),
-            *("bogusPerExposure", "seed"),
+            *("mjds", "stampSize", "stampFormat", "goodAsReal"),
+            *("bogusFrom", "bogusPerExposure", "seed"),
         ),
         "ps1": (
             *("goodlist", "moverlist", "badlist", "badaugment"),
@@ -141,6 +147,7 @@ def _cut_atlas(task: GetCutOuts) -> None:
         location=Path(task.stampLocation),
         camera=task.camera,
         stamp_size=task.stampSize,
+        stamp_format=task.stampFormat,
         good_as_real=task.goodAsReal,
         stamps_to_generate=task.stampsToGenerate,
         bogus_from=task.bogusFrom,
@@ -148,6 +155,7 @@ def _cut_atlas(task: GetCutOuts) -> None:
         seed=task.seed,
         download_threads=task.downloadthreads,
         stamp_threads=task.stampThreads,
+        scheduler=task.scheduler,
         max_missing=task.maxMissing,
     )
 

@@ -20,6 +20,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--stampSize", type=int, default=40, help="side of a stamp, px (%(default)s)"
     )
     parser.add_argument(
+        "--stampFormat",
+        default="files",
+        help="files: each stamp in its own; cube: those of an exposure in one (%(default)s)",
+    )
+    parser.add_argument(
         "--stampLocation",
         type=Path,
         default=Path("training"),
@@ -35,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--downloadthreads", type=int, default=5, help="connections that fetch images (%(default)s)"
     )
     parser.add_argument("--stampThreads", type=int, help="processes that cut (all cores)")
+    parser.add_argument(
+        "--scheduler", help="address of a Dask scheduler, tcp://host:8786, whose workers cut"
+    )
     parser.add_argument(
         "--maxMissing",
         type=float,
@@ -78,6 +86,7 @@ def _cut(options: argparse.Namespace) -> None:
         location=options.stampLocation,
         camera=options.camera,
         stamp_size=options.stampSize,
+        stamp_format=options.stampFormat,
         good_as_real=options.goodAsReal,
         stamps_to_generate=options.stampsToGenerate,
         bogus_from=options.bogusFrom,
@@ -85,6 +94,7 @@ def _cut(options: argparse.Namespace) -> None:
         seed=options.seed,
         download_threads=options.downloadthreads,
         stamp_threads=options.stampThreads,
+        scheduler=options.scheduler,
         max_missing=options.maxMissing,
     )
 

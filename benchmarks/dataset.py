@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from realbogus.cli import ArgumentParser, run
+from realbogus.fitsfiles import encode_cards
 from realbogus.lists import Row, read_columns, write_list
 from realbogus.options import available_cores
 from realbogus.parallel import progress
@@ -169,7 +170,7 @@ def _cubes(folder: Path, count: int) -> Iterator[tuple[bool, Row]]:
             "object": np.array([_object(number) for number in numbers.tolist()]),
             "detection": numbers,
         }
-        write_cube(folder / name, 30 * pixels, shared="", cards=_CARDS, columns=columns)
+        write_cube(folder / name, 30 * pixels, shared=encode_cards(_CARDS), columns=columns)
         for plane, number in enumerate(numbers.tolist()):
             yield number % _REAL_IN == 0, _row(number, plane_name(name, plane))
 

@@ -34,10 +34,11 @@ traits, evaluation   what is known of scored detections, and what a report says 
 pages        pages of HTML in one file
 models       classifiers: the only home of Keras
 plots        the only home of matplotlib
-parallel     processes, and threads that wait
+parallel     processes, a Dask cluster, and threads that wait
 cutting      what the stages that cut stamps share
 fetch        missing images, by rsync, from the web or from a folder
 provenance   the recipe and the identity of any of these files
+cutouts      the stamps of one exposure: cut, written and listed
 surveys      what a survey knows: cameras, nights, file names, label rules
 simulation   a survey made from a seed
 stages       one function a script: cut, build, train, plot, compare, report, …

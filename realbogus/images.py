@@ -11,12 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realbogus.fitsfiles import Header, header_value, read_fits
+from realbogus.fitsfiles import FitsImage, Header, header_value, read_fits, read_touched
 
-__all__ = ["DifferenceImage", "cut_stamps", "masked_core_fraction", "read_image"]
+__all__ = [
+    "DifferenceImage",
+    "cut_stamps",
+    "masked_core_fraction",
+    "read_image",
+    "read_image_around",
+]
 
 _CORE = 5
 _OUTSIDE = 1e9
+# Stamps that are copied at a time, so that they stay in the processor's cache.
+_CACHED = 64
 
 
 @dataclass(frozen=True)
@@ -46,10 +54,32 @@ def read_image(path: Path) -> DifferenceImage:
     ImageError
         If the file is missing, truncated, damaged, or holds no image.
     """
-    image = read_fits(path)
-    mask_value = header_value(image.header, "MASKVAL")
-    is_number = isinstance(mask_value, int | float)
-    return DifferenceImage(image.pixels, float(mask_value) if is_number else None, image.header)
+    return _difference_image(read_fits(path))
+
+
+def read_image_around(
+    path: Path, x: NDArray[np.float64], y: NDArray[np.float64], *, size: int
+) -> DifferenceImage:
+    """Read of a difference image what stamps around positions need; the rest is 0.
+
+    Every tile of a packed image is unpacked once, if any stamp reaches into it.
+
+    Parameters
+    ----------
+    path : Path
+        The file, packed or plain.
+    x, y, size
+        As `cut_stamps` takes them.
+
+    Raises
+    ------
+    ImageError
+        If the file is missing, truncated, damaged, or holds no image.
+    """
+    corners = _corners(x, y, size)
+    return _difference_image(
+        read_touched(path, lambda shape, tile: _touched_tiles(corners, size, shape, tile))
+    )
 
 
 def cut_stamps(
@@ -72,13 +102,14 @@ def cut_stamps(
         ADU, masked pixels and those outside the image NaN. The pixel of the position is at
         ``[size // 2, size // 2]``; x is the last axis.
     """
-    stamps = np.full((len(x), size, size), np.nan, np.float32)
-    # An unknown position is as far outside as can be.
-    known = np.nan_to_num(np.stack([x, y], axis=-1), nan=-_OUTSIDE)
-    pixels = np.floor(np.clip(known, -_OUTSIDE, _OUTSIDE)).astype(int)
-    corners = pixels.reshape(-1, 2) - size // 2
-    for stamp, (left, bottom) in zip(stamps, corners, strict=True):
-        _copy_overlap(image, stamp, left, bottom)
+    corners = _corners(x, y, size)
+    stamps = np.empty((len(x), size, size), np.float32)
+    last = np.array(image.pixels.shape) - size
+    is_inside = ((corners >= 0) & (corners <= last)).all(axis=1)
+    _copy_inside(image, stamps, corners, np.flatnonzero(is_inside))
+    for index in np.flatnonzero(~is_inside).tolist():
+        stamps[index] = np.nan
+        _copy_overlap(image, stamps[index], *corners[index].tolist())
     return stamps
 
 
@@ -90,8 +121,59 @@ def masked_core_fraction(stamps: NDArray[np.float32]) -> NDArray[np.float64]:
     return fractions
 
 
+def _difference_image(image: FitsImage) -> DifferenceImage:
+    mask_value = header_value(image.header, "MASKVAL")
+    is_number = isinstance(mask_value, int | float)
+    return DifferenceImage(image.pixels, float(mask_value) if is_number else None, image.header)
+
+
+def _corners(x: NDArray[np.float64], y: NDArray[np.float64], size: int) -> NDArray[np.int64]:
+    """Return the first row and column of each stamp, shape (n, 2)."""
+    # An unknown position is as far outside as can be.
+    known = np.nan_to_num(np.stack([y, x], axis=-1), nan=-_OUTSIDE)
+    pixels = np.floor(np.clip(known, -_OUTSIDE, _OUTSIDE)).astype(np.int64)
+    return pixels.reshape(-1, 2) - size // 2
+
+
+def _touched_tiles(
+    corners: NDArray[np.int64], size: int, shape: tuple[int, int], tile: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Say which tiles of an image stamps reach into, shape (tiles down, tiles across)."""
+    grid = -(-np.array(shape) // tile)
+    touched = np.zeros(grid, bool)
+    reaches = ((corners + size > 0) & (corners < shape)).all(axis=1)
+    firsts = np.maximum(corners[reaches], 0) // tile
+    ends = np.minimum(corners[reaches] + size - 1, np.array(shape) - 1) // tile + 1
+    for (top, left), (bottom, right) in zip(firsts.tolist(), ends.tolist(), strict=True):
+        touched[top:bottom, left:right] = True
+    return touched
+
+
+def _copy_inside(
+    image: DifferenceImage,
+    stamps: NDArray[np.float32],
+    corners: NDArray[np.int64],
+    rows: NDArray[np.int64],
+) -> None:
+    """Fill those stamps that lie wholly inside the image."""
+    if not len(rows):
+        return
+    windows = np.lib.stride_tricks.sliding_window_view(image.pixels, stamps.shape[1:])
+    for start in range(0, len(rows), _CACHED):
+        some = rows[start : start + _CACHED]
+        inside = windows[corners[some, 0], corners[some, 1]]  # (n, size, size)
+        stamps[some] = _unmasked(image, inside)
+
+
+def _unmasked(image: DifferenceImage, inside: NDArray[Any]) -> NDArray[np.float32]:
+    pixels = inside.astype(np.float32)
+    if image.mask_value is not None:
+        pixels[inside == image.mask_value] = np.nan
+    return pixels
+
+
 def _copy_overlap(
-    image: DifferenceImage, stamp: NDArray[np.float32], left: int, bottom: int
+    image: DifferenceImage, stamp: NDArray[np.float32], bottom: int, left: int
 ) -> None:
     """Fill a stamp whose first pixel is (left, bottom) of the image where the two overlap."""
     ny, nx = image.pixels.shape
@@ -102,6 +184,4 @@ def _copy_overlap(
         return
     inside = image.pixels[first_row:last_row, first_column:last_column]
     target = stamp[first_row - bottom : last_row - bottom, first_column - left : last_column - left]
-    target[...] = inside
-    if image.mask_value is not None:
-        target[inside == image.mask_value] = np.nan
+    target[...] = _unmasked(image, inside)

@@ -5,7 +5,7 @@ A position, an object and a stamp travel as one row of a table with a commented 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -23,6 +23,7 @@ __all__ = [
     "object_of",
     "read_columns",
     "read_list",
+    "read_list_lines",
     "read_list_recipe",
     "write_list",
 ]
@@ -30,6 +31,7 @@ __all__ = [
 _COLUMNS = "# x y mag dmag ra dec obs object stamp"
 _RECIPE = "# recipe: "
 _NUMBERS = 6
+_NUMBERS_FORM = " ".join(["%.10g"] * _NUMBERS)
 _CHUNK = 8192
 _NAN = float("nan")
 
@@ -89,8 +91,8 @@ class Columns:
         return len(self.stamps)
 
 
-def write_list(path: Path, rows: Iterable[Row], recipe: Recipe) -> None:
-    """Write a list of rows with the recipe in its header.
+def write_list(path: Path, rows: Iterable[Row | str], recipe: Recipe) -> None:
+    """Write a list of rows, or of lines of another list, with the recipe in its header.
 
     Raises
     ------
@@ -134,6 +136,18 @@ def read_list(path: Path) -> list[Row]:
     return list(_rows(read_lines(path), path, has_header=False))
 
 
+def read_list_lines(path: Path) -> list[str]:
+    """Read the rows of a list as the lines that they are.
+
+    Raises
+    ------
+    FormatError
+        If the file is missing, or is not text.
+    """
+    lines = (line.strip() for _, line in read_lines(path))
+    return [line for line in lines if line and not line.startswith("#")]
+
+
 def read_columns(path: Path) -> Columns:
     """Read the same lists as `read_list`, as columns.
 
@@ -166,12 +180,14 @@ def _head(recipe: Recipe) -> str:
     return f"{_COLUMNS}\n{_RECIPE}{recipe.to_json()}\n"
 
 
-def _line(row: Row, *, where: Path) -> str:
+def _line(row: Row | str, *, where: Path) -> str:
+    if isinstance(row, str):
+        return row
     for name in (row.obs, row.object, row.stamp):
         if name.split() != [name]:
             raise FormatError(f"{where}: {name!r} can't be a word of a row")
-    words = [format(value, ".10g") if isinstance(value, float) else value for value in astuple(row)]
-    return " ".join(words)
+    numbers = (row.x, row.y, row.mag, row.dmag, row.ra, row.dec)
+    return f"{_NUMBERS_FORM % numbers} {row.obs} {row.object} {row.stamp}"
 
 
 def _rows(lines: Iterable[tuple[int, str]], path: Path, *, has_header: bool) -> Iterator[Row]:

@@ -2,9 +2,10 @@
 
 A cube holds the stamps of an exposure: the image of HDU 0 has the shape (n, ny, nx), and row *i* of
 the table in HDU 1 describes plane *i*. The name ``cube.fits[7]`` means plane 7, counted from 0.
+The header of the table has the WCS that all planes share but for their pixel of reference, which is
+in the columns ``crpix1`` and ``crpix2``: `read_plane` puts them together.
 """
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -15,25 +16,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.errors import StampError
-from realbogus.files import atomic_path, errors_name
+from realbogus.files import atomic_path, write_small_file
 from realbogus.fitsfiles import (
+    FitsImage,
     Header,
     encode_cards,
     encode_image,
     encode_table,
     header_value,
     read_fits,
+    read_header,
     read_table,
+    write_image,
 )
 
 __all__ = [
     "crop",
     "crop_window",
+    "exposure_cards",
     "plane_name",
+    "read_plane",
     "read_planes",
     "read_stamp",
-    "sky_cards",
     "split_plane",
+    "wcs_cards",
     "write_cube",
     "write_stamp",
 ]
@@ -42,6 +48,13 @@ _COPIED = ("FILTER", "EXPTIME", "MJD-OBS", "MAGZPT", "GAIN", "FWHM", "SECPIX", "
 _NATIVE_POLE = ("LONPOLE", "LATPOLE")
 _PLANE = re.compile(r"(.+)\[(\d{1,9})\]", re.ASCII | re.DOTALL)
 _COLUMNS = ("x", "y", "object", "detection")
+_PLANE_CARDS = {
+    "object": "OBJECT",
+    "x": "XIMAGE",
+    "y": "YIMAGE",
+    "crpix1": "CRPIX1",
+    "crpix2": "CRPIX2",
+}
 _WCS = ("CTYPE", "CUNIT", "CRVAL", "CD", "CDELT", "PC", "PV", "CROTA")
 
 
@@ -140,38 +153,43 @@ def crop_window(ny: int, nx: int, *, extent: int) -> tuple[slice, slice]:
     return rows, columns
 
 
-def sky_cards(header: Header) -> str:
-    """Collect the cards of an image that its stamps share: filter, date, zero point, WCS."""
-    shared = [
-        key for key in dict.fromkeys(header) if key in (*_COPIED, *_NATIVE_POLE) or _is_wcs(key)
-    ]
-    values = ((key, header_value(header, key)) for key in shared)
-    return encode_cards((key, value) for key, value in values if value is not None)
+def exposure_cards(header: Header) -> str:
+    """Collect the cards of an image that its stamps share: filter, date, zero point and more."""
+    return _cards_of(header, [key for key in dict.fromkeys(header) if key in _COPIED])
+
+
+def wcs_cards(header: Header) -> str:
+    """Collect the cards of an image's WCS that its stamps share: all but the pixel of reference."""
+    keys = [key for key in dict.fromkeys(header) if key in _NATIVE_POLE or _is_wcs(key)]
+    return _cards_of(header, keys)
 
 
 def write_stamp(
-    path: Path, pixels: NDArray[np.float32], *, shared: str, cards: Iterable[tuple[str, object]]
+    path: Path | str,
+    pixels: NDArray[np.float32],
+    *,
+    shared: str,
+    cards: Iterable[tuple[str, object]],
 ) -> None:
     """Write a stamp, whole or not at all.
 
     Parameters
     ----------
-    path : Path
+    path : Path or str
         The file; its folder exists.
     pixels : ndarray of shape (ny, nx)
         ADU; masked pixels NaN.
     shared : str
-        The cards of the image, from `sky_cards`.
+        The cards of the image, from `exposure_cards` and `wcs_cards`.
     cards : iterable of (keyword, value)
         The cards of this stamp, CRPIX among them.
+
+    Raises
+    ------
+    OSError
+        If the disk is full, or fails; it names ``path``.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with errors_name(path):
-            part.write_bytes(encode_image(pixels, shared + encode_cards(cards)))
-            part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_small_file(str(path), encode_image(pixels, shared + encode_cards(cards)))
 
 
 def write_cube(
@@ -179,7 +197,7 @@ def write_cube(
     pixels: NDArray[np.float32],
     *,
     shared: str,
-    cards: Iterable[tuple[str, object]],
+    wcs: str = "",
     columns: Mapping[str, NDArray[Any]],
 ) -> None:
     """Write the stamps of an exposure as a cube with a table, whole or not at all.
@@ -191,10 +209,10 @@ def write_cube(
     pixels : ndarray of shape (n, ny, nx)
         ADU; masked pixels NaN; at least one plane.
     shared : str
-        The cards of the image, from `sky_cards`. The pixel of reference differs from plane to
-        plane, so it belongs in the columns ``crpix1`` and ``crpix2``.
-    cards : iterable of (keyword, value)
-        Further cards, EXPNAME among them.
+        The cards that all planes share, from `exposure_cards` and more.
+    wcs : str
+        The cards of the WCS that all planes share, from `wcs_cards`. The pixel of reference differs
+        from plane to plane, so it belongs in the columns ``crpix1`` and ``crpix2``.
     columns : mapping of str to ndarray of shape (n,)
         What is known of each plane: ``x``, ``y``, ``object``, ``detection`` and more. With
         ``mag`` and ``dmag``, a bare list of planes is as good as a full one.
@@ -212,8 +230,40 @@ def write_cube(
             f"{', '.join(_COLUMNS)}; got {len(pixels)} planes and columns {lengths}"
         )
     with atomic_path(path) as part, part.open("wb") as stream:
-        stream.write(encode_image(pixels, shared + encode_cards([("EXTEND", True), *cards])))
-        stream.write(encode_table(columns, name="PLANES"))
+        write_image(stream, pixels, encode_cards([("EXTEND", True)]) + shared)
+        stream.write(encode_table(columns, name="PLANES", cards=wcs))
+
+
+def read_plane(name: str) -> FitsImage:
+    """Read a plane of a cube with a header of its own, as the stamp that it is.
+
+    Parameters
+    ----------
+    name : str
+        For example ``cube.fits[7]``.
+
+    Returns
+    -------
+    FitsImage
+        The pixels of shape (ny, nx), ADU, masked pixels NaN; and the header, with the WCS.
+
+    Raises
+    ------
+    StampError
+        If there is no such plane, or the name is none of a plane.
+    """
+    file, plane = split_plane(name)
+    if plane is None:
+        raise StampError(f"{name}: not the name of a plane, such as cube.fits[7]")
+    pixels = read_stamp(Path(name))
+    shared, table = (read_header(Path(file), hdu=hdu) for hdu in (0, 1))
+    header = Header.fromstring(exposure_cards(shared) + wcs_cards(table))
+    row = {key: column[plane] for key, column in read_planes(Path(file)).items()}
+    for column, keyword in _PLANE_CARDS.items():
+        if column in row:
+            header[keyword] = row[column].item()
+    header["EXPNAME"] = header_value(shared, "EXPNAME")
+    return FitsImage(pixels, header)
 
 
 def read_planes(path: Path) -> dict[str, NDArray[Any]]:
@@ -229,6 +279,11 @@ def read_planes(path: Path) -> dict[str, NDArray[Any]]:
     if missing:
         raise StampError(f"{path}: its table of planes has no {', '.join(missing)}")
     return columns
+
+
+def _cards_of(header: Header, keys: Iterable[str]) -> str:
+    values = ((key, header_value(header, key)) for key in keys)
+    return encode_cards((key, value) for key, value in values if value is not None)
 
 
 def _is_wcs(keyword: str) -> bool:

@@ -22,7 +22,7 @@ LAYERS = {
     "normalisation metrics intervals known budgets comparison splits calibration quality",
     "L2": "database images stamps blocks features selection dataset traits evaluation pages models "
     "plots parallel cutting fetch",
-    "L3": "provenance surveys simulation",
+    "L3": "provenance cutouts surveys simulation",
     "L4": "stages",
     "L5": "cli tasks __main__",
 }

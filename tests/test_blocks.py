@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from realbogus.blocks import Cut, read_crops
 from realbogus.errors import StampError
+from realbogus.fitsfiles import encode_cards
 from realbogus.plainfits import card_number, find_layout
 from realbogus.stamps import crop, plane_name, read_planes, read_stamp, write_cube, write_stamp
 from tests.helpers import replace_card, unique_image, write_fits
@@ -21,7 +22,7 @@ def make_cube(path, n=12, ny=14, nx=12, **columns):
     numbers = np.arange(n)
     given = {"x": numbers + 0.5, "y": numbers + 0.5, "object": numbers.astype(str)}
     columns = {**given, "detection": numbers, **columns}
-    write_cube(path, pixels, shared="", cards=[("FWHM", 2.25)], columns=columns)
+    write_cube(path, pixels, shared=encode_cards([("FWHM", 2.25)]), columns=columns)
     return pixels
 
 
@@ -62,7 +63,7 @@ def test_a_plane_is_read_by_its_name(tmp_path):
 def test_a_cube_needs_planes_and_a_row_for_each(tmp_path, n, columns):
     with pytest.raises(StampError, match="a cube needs at least one plane and a row for each"):
         make_cube(tmp_path / "c.fits", n=max(n, 2), **columns) if n else write_cube(
-            tmp_path / "c.fits", np.zeros((0, 3, 3), np.float32), shared="", cards=[], columns={}
+            tmp_path / "c.fits", np.zeros((0, 3, 3), np.float32), shared="", columns={}
         )
     assert not list(tmp_path.iterdir())
 

@@ -1,6 +1,5 @@
 """Stamps of labelled ATLAS detections: from the database and the difference images."""
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,25 +8,29 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from realbogus.config import Config, load_config
+from realbogus.cutouts import (
+    FOLDERS,
+    STAMP_FORMATS,
+    ExposureJob,
+    Outcome,
+    Sources,
+    cut_exposure,
+    finished,
+    lines_of,
+    make_folders,
+)
 from realbogus.cutting import list_is_made, require_fraction, too_many_missing
 from realbogus.database import Database
 from realbogus.errors import ConfigError, DatabaseBusyError, DatabaseError, ImageError
 from realbogus.fetch import fetch_missing
 from realbogus.files import require_writable_folder
-from realbogus.fitsfiles import Header, header_value
-from realbogus.images import cut_stamps, masked_core_fraction, read_image
-from realbogus.lists import Row, read_list, read_list_recipe, write_list
+from realbogus.lists import write_list
 from realbogus.options import available_cores, require_choice
-from realbogus.parallel import map_threads, map_unordered, progress
+from realbogus.parallel import Workers, map_threads, open_workers, progress
 from realbogus.recipes import Recipe
-from realbogus.stamps import sky_cards, write_stamp
 from realbogus.surveys.atlas import (
     KINDS,
-    Detection,
     Exposure,
     Night,
     Selection,
@@ -41,9 +44,6 @@ __all__ = ["cut_atlas"]
 
 log = logging.getLogger(__name__)
 
-_MASKED_CORE = 0.5
-_FOLDERS = {"real": "good", "bogus": "bad"}
-
 
 def cut_atlas(
     config_file: Path,
@@ -52,6 +52,7 @@ def cut_atlas(
     location: Path,
     camera: str = "02a",
     stamp_size: int = 40,
+    stamp_format: str = "files",
     good_as_real: bool = False,
     stamps_to_generate: str = "all",
     bogus_from: str = "garbage",
@@ -59,14 +60,16 @@ def cut_atlas(
     seed: int = 0,
     download_threads: int = 5,
     stamp_threads: int | None = None,
+    scheduler: str | None = None,
     max_missing: float = 0.1,
 ) -> None:
     """Cut a stamp of every labelled detection of some nights, and list them.
 
     Exposures that the image root lacks are fetched first, if the configuration says from where.
-    Writes ``good/`` and ``bad/`` with the stamps, ``exposures/<exposure>.txt`` with the positions
-    in each, and last ``bad.txt`` and ``good.txt``, all under ``location``. One night is read and
-    cut after the other; a night that a busy server does not give is left for the next run.
+    Writes ``good/`` and ``bad/`` with the stamps, or ``cubes/``, ``exposures/<exposure>.txt`` with
+    the positions in each, and last ``bad.txt`` and ``good.txt``, all under ``location``. One night
+    is read and cut after the other; a night that a busy server does not give is left for the next
+    run.
 
     Parameters
     ----------
@@ -80,6 +83,8 @@ def cut_atlas(
         One of the cameras of ATLAS.
     stamp_size : int
         Side of a stamp in pixels.
+    stamp_format : str
+        ``files``, each stamp in a file of its own, or ``cube``, those of an exposure in one.
     good_as_real : bool
         The good list's stamped detections are real, instead of known asteroids.
     stamps_to_generate : str
@@ -92,6 +97,8 @@ def cut_atlas(
         Number of connections that fetch missing exposures.
     stamp_threads : int, optional
         Number of processes that cut; by default one for every core.
+    scheduler : str, optional
+        The address of a Dask scheduler, ``tcp://host:8786``, whose workers cut instead.
     max_missing : float
         The fraction of the exposures without which the run may go on.
 
@@ -104,6 +111,7 @@ def cut_atlas(
     _check_options(nights, stamp_size, download_threads, max_missing)
     require_camera(camera)
     require_choice("stampsToGenerate", stamps_to_generate, KINDS)
+    require_choice("stampFormat", stamp_format, STAMP_FORMATS)
     config = load_config(config_file)
     _require_survey(config)
     selection = Selection(
@@ -113,11 +121,11 @@ def cut_atlas(
         seed=seed,
         rules=label_rules(config.labels),
     )
-    recipe = _recipe(nights, camera, stamp_size, selection)
+    recipe = _recipe(nights, camera, stamp_size, stamp_format, selection)
     wanted = [
-        _FOLDERS[name]
+        FOLDERS[name]
         for name in KINDS[stamps_to_generate]
-        if not list_is_made(location / f"{_FOLDERS[name]}.txt", recipe)
+        if not list_is_made(location / f"{FOLDERS[name]}.txt", recipe)
     ]
     if not wanted:
         return
@@ -127,12 +135,15 @@ def cut_atlas(
         location,
         camera,
         stamp_size,
+        stamp_format,
         selection,
         stamps_to_generate,
         download_threads,
-        workers=stamp_threads or available_cores(),
     )
-    done = _cut_nights(plan, sorted(set(nights)))
+    make_folders(location, stamp_format)
+    count = available_cores() if stamp_threads is None else stamp_threads
+    with open_workers(count, scheduler=scheduler, preload=["realbogus.cutouts"]) as workers:
+        done = _cut_nights(plan, sorted(set(nights)), workers)
     _check_lost(done, location)
     _check_selected(done, plan)
     missing = _check_missing([item for night in done for item in night.outcomes], max_missing)
@@ -147,45 +158,10 @@ class _Plan:
     location: Path
     camera: str
     size: int
+    stamp_format: str
     selection: Selection
     kind: str
     download_threads: int
-    workers: int
-
-
-@dataclass(frozen=True)
-class _Job:
-    exposure: Exposure
-    image_root: Path
-    location: Path
-    size: int
-
-    @property
-    def positions(self) -> Path:
-        return self.location / "exposures" / f"{self.exposure.obs}.txt"
-
-    @property
-    def recipe(self) -> Recipe:
-        selection = repr(self.exposure.detections).encode()
-        return Recipe(
-            "cut",
-            {"stampSize": self.size, "selection": hashlib.sha256(selection).hexdigest()},
-        )
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """How many stamps of an exposure were made, and not for being masked; or why there are none."""
-
-    obs: str
-    good: int = 0
-    bad: int = 0
-    masked: int = 0
-    problem: str | None = None
-
-    @property
-    def counts(self) -> dict[str, int]:
-        return {"good": self.good, "bad": self.bad, "masked": self.masked}
 
 
 @dataclass(frozen=True)
@@ -197,7 +173,7 @@ class _NightDone:
     refused: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     rules: Counter[str] = field(default_factory=Counter)
-    outcomes: tuple[_Outcome, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
     fetched: int = 0
     is_lost: bool = False
 
@@ -232,24 +208,30 @@ def _require_survey(config: Config) -> None:
         raise ConfigError(f"{config.path}: survey must be atlas here; got {config.survey!r}")
 
 
-def _recipe(nights: Sequence[int], camera: str, stamp_size: int, selection: Selection) -> Recipe:
+def _recipe(
+    nights: Sequence[int], camera: str, stamp_size: int, stamp_format: str, selection: Selection
+) -> Recipe:
     options = {
         "survey": "atlas",
         "camera": camera,
         "mjds": sorted(set(nights)),
         "stampSize": stamp_size,
+        "stampFormat": stamp_format,
         **selection.options,
     }
     return Recipe("cut", options)
 
 
-def _cut_nights(plan: _Plan, nights: Sequence[int]) -> list[_NightDone]:
+def _cut_nights(plan: _Plan, nights: Sequence[int], workers: Workers) -> list[_NightDone]:
     """Read and cut each night; only counts of it are kept, so that memory does not grow."""
     with Database.connect(plan.config.database) as database:
-        return [_cut_night(plan, database, night) for night in progress(nights, label="nights")]
+        return [
+            _cut_night(plan, database, night, workers)
+            for night in progress(nights, label="nights", total=len(nights))
+        ]
 
 
-def _cut_night(plan: _Plan, database: Database, night: int) -> _NightDone:
+def _cut_night(plan: _Plan, database: Database, night: int, workers: Workers) -> _NightDone:
     try:
         selected = select_night(
             database, camera=plan.camera, night=night, selection=plan.selection, kind=plan.kind
@@ -260,128 +242,65 @@ def _cut_night(plan: _Plan, database: Database, night: int) -> _NightDone:
     if not selected.exposures:
         log.warning("night %d: the database has no exposure of camera %s", night, plan.camera)
     jobs = _jobs(plan, selected)
-    chosen = [detection for job in jobs for detection in job.exposure.detections]
+    detections = [item for exposure in selected.exposures for item in exposure.detections]
     return _NightDone(
         night,
         exposures=len(selected.exposures),
         refused=selected.refused,
-        kinds=Counter("real" if detection.is_real else "bogus" for detection in chosen),
-        rules=Counter(detection.rule for detection in chosen),
+        kinds=Counter("real" if item.is_real else "bogus" for item in detections),
+        rules=Counter(item.rule for item in detections),
         fetched=_fetch_missing(jobs, plan),
-        outcomes=_cut_all(jobs, workers=plan.workers),
+        outcomes=_cut_all(jobs, workers),
     )
 
 
-def _jobs(plan: _Plan, selected: Night) -> list[_Job]:
+def _jobs(plan: _Plan, selected: Night) -> list[ExposureJob]:
     return [
-        _Job(exposure, plan.config.images.root, plan.location, plan.size)
+        ExposureJob(
+            exposure.obs,
+            plan.config.images.root / image_name(exposure.obs),
+            plan.location,
+            plan.size,
+            plan.stamp_format,
+            plan.kind,
+            _sources(exposure),
+        )
         for exposure in selected.exposures
         if exposure.detections
     ]
 
 
-def _fetch_missing(jobs: Sequence[_Job], plan: _Plan) -> int:
+def _sources(exposure: Exposure) -> Sources:
+    try:
+        return Sources.of_rows([detection[:-1] for detection in exposure.detections])
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DatabaseError(
+            f"exposure {exposure.obs}: a detection has an id or a position that is no number"
+        ) from error
+
+
+def _fetch_missing(jobs: Sequence[ExposureJob], plan: _Plan) -> int:
     """Fetch the images that the jobs still need, and count those that came."""
     images = plan.config.images
     if images.remote is None:
         return 0
-    names = [image_name(job.exposure.obs) for job in jobs if _needs_image(job)]
+    names = [image_name(job.obs) for job in jobs if not job.image.exists() and not finished(job)]
     threads = partial(map_threads, workers=plan.download_threads, label="missing images")
     fetched = fetch_missing(names, remote=images.remote, root=images.root, spread=threads)
     return len(fetched.names)
 
 
-def _needs_image(job: _Job) -> bool:
-    path = job.image_root / image_name(job.exposure.obs)
-    return not path.exists() and _finished(job) is None
-
-
-def _cut_all(jobs: Sequence[_Job], *, workers: int) -> tuple[_Outcome, ...]:
-    for job in jobs[:1]:
-        for folder in ("good", "bad", "exposures"):
-            (job.location / folder).mkdir(exist_ok=True)
-    outcomes = map_unordered(_cut_exposure, jobs, workers=workers, label="exposures")
+def _cut_all(jobs: Sequence[ExposureJob], workers: Workers) -> tuple[Outcome, ...]:
+    results = workers.map(cut_exposure, jobs, on_death=_worker_died)
+    outcomes = progress(results, label="exposures", total=len(jobs))
     return tuple(sorted(outcomes, key=lambda outcome: outcome.obs))
 
 
-def _cut_exposure(job: _Job) -> _Outcome:
-    """Cut one exposure, unless an earlier try finished it."""
-    obs = job.exposure.obs
-    earlier = _finished(job)
-    if earlier is not None:
-        return earlier
-    try:
-        image = read_image(job.image_root / image_name(obs))
-    except ImageError as error:
-        return _Outcome(obs, problem=str(error))
-    x, y = _positions(job.exposure.detections)
-    stamps = cut_stamps(image, x, y, size=job.size)
-    usable = masked_core_fraction(stamps) <= _MASKED_CORE
-    shared = sky_cards(image.header)
-    rows = tuple(
-        _write(job, detection, stamp, image.header, shared)
-        for detection, stamp, use in zip(job.exposure.detections, stamps, usable, strict=True)
-        if use
+def _worker_died(job: ExposureJob) -> Outcome:
+    return Outcome(
+        job.obs,
+        problem=f"{job.image}: the process that read it died, perhaps because the memory is full",
     )
-    good = sum(row.stamp.startswith("good/") for row in rows)
-    outcome = _Outcome(obs, good, len(rows) - good, int((~usable).sum()))
-    write_list(job.positions, rows, replace(job.recipe, results=outcome.counts))
-    return outcome
-
-
-def _finished(job: _Job) -> _Outcome | None:
-    if not job.positions.exists():
-        return None
-    recorded = read_list_recipe(job.positions)
-    if recorded is None or recorded.options != job.recipe.options:
-        return None
-    return _Outcome(job.exposure.obs, **recorded.results)
-
-
-def _positions(detections: Sequence[Detection]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return np.array([item.x for item in detections]), np.array([item.y for item in detections])
-
-
-def _write(
-    job: _Job, detection: Detection, stamp: NDArray[np.float32], header: Header, shared: str
-) -> Row:
-    obs = job.exposure.obs
-    folder = _FOLDERS["real" if detection.is_real else "bogus"]
-    name = f"{folder}/{detection.object}_{obs}_{detection.id}.fits"
-    write_stamp(
-        job.location / name,
-        stamp,
-        shared=shared,
-        cards=_cards(detection, obs, header, job.size),
-    )
-    return Row(
-        detection.x,
-        detection.y,
-        detection.mag,
-        detection.dmag,
-        detection.ra,
-        detection.dec,
-        obs,
-        str(detection.object),
-        name,
-    )
-
-
-def _cards(detection: Detection, obs: str, header: Header, size: int) -> list[tuple[str, object]]:
-    """Give the cards that are the stamp's own; the WCS moves with its corner."""
-    corner = {"CRPIX1": int(np.floor(detection.x)), "CRPIX2": int(np.floor(detection.y))}
-    reference = {key: header_value(header, key) for key in corner}
-    return [
-        ("OBJECT", str(detection.object)),
-        ("EXPNAME", obs),
-        ("XIMAGE", detection.x),
-        ("YIMAGE", detection.y),
-        *(
-            (key, value - (corner[key] - size // 2))
-            for key, value in reference.items()
-            if isinstance(value, int | float)
-        ),
-    ]
 
 
 def _check_lost(done: Sequence[_NightDone], location: Path) -> None:
@@ -404,7 +323,7 @@ def _check_selected(done: Sequence[_NightDone], plan: _Plan) -> None:
             raise DatabaseError(f"these nights of camera {plan.camera} have no {kind} detection")
 
 
-def _check_missing(outcomes: Sequence[_Outcome], max_missing: float) -> list[str]:
+def _check_missing(outcomes: Sequence[Outcome], max_missing: float) -> list[str]:
     """Name the exposures that gave nothing, and stop the run if they are too many."""
     problems = {item.obs: item.problem for item in outcomes if item.problem is not None}
     for problem in problems.values():
@@ -436,13 +355,12 @@ def _write_lists(
 ) -> None:
     for folder in sorted(folders):
         path = plan.location / f"{folder}.txt"
-        write_list(path, _rows_of(plan, folder, done), recipe)
+        write_list(path, _lines(plan.location, folder, done), recipe)
         log.info("%s: %d stamps", path, sum(item.counts[folder] for item in done))
 
 
-def _rows_of(plan: _Plan, folder: str, done: Sequence[_NightDone]) -> Iterator[Row]:
-    """Give the rows of a list out of the lists of the exposures."""
-    for outcome in (item for night in done for item in night.outcomes):
-        if outcome.problem is None:
-            rows = read_list(plan.location / "exposures" / f"{outcome.obs}.txt")
-            yield from (row for row in rows if row.stamp.startswith(f"{folder}/"))
+def _lines(location: Path, folder: str, done: Sequence[_NightDone]) -> Iterator[str]:
+    """Give the lines of a list out of the lists of the exposures."""
+    for night in done:
+        for outcome in night.outcomes:
+            yield from lines_of(location, outcome, folder)

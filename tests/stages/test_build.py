@@ -7,6 +7,7 @@ from astropy.io import fits
 
 from realbogus.dataset import TRAITS, read_dataset_recipe, read_part
 from realbogus.errors import ConfigError, DatasetError, FormatError, RecipeError, StampError
+from realbogus.fitsfiles import encode_cards
 from realbogus.lists import read_list, read_list_recipe, write_list
 from realbogus.stages.build import build_dataset
 from realbogus.stamps import write_cube
@@ -281,7 +282,7 @@ def cubes_of(lists):
         }
         cube = f"02a583{first:02d}o0001c.fits"
         pixels = np.stack([fits.getdata(lists / row.stamp) for _, row in some])
-        write_cube(folder / cube, pixels, shared="", cards=[("FWHM", 2.5)], columns=columns)
+        write_cube(folder / cube, pixels, shared=encode_cards([("FWHM", 2.5)]), columns=columns)
         for plane, (name, row) in enumerate(some):
             listed[name].append(replace(row, stamp=f"{cube}[{plane}]", obs=cube.split(".")[0]))
     for name, found in listed.items():

@@ -1,61 +1,26 @@
-"""Work spread over processes or threads, and waiting spread over threads."""
+"""Work and waiting spread over threads."""
 
-import multiprocessing
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import (
     Executor,
     Future,
-    ProcessPoolExecutor,
     ThreadPoolExecutor,
     as_completed,
 )
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from threading import Event
 from typing import TypeVar
 
 from tqdm import tqdm
 
-from realbogus.errors import ConfigError, RealBogusError
+from realbogus.errors import ConfigError
 
-__all__ = ["map_ordered", "map_threads", "map_unordered", "progress"]
+__all__ = ["map_ordered", "map_threads", "progress", "require_workers"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _AHEAD = 3
-
-
-def map_unordered(
-    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, label: str
-) -> Iterator[Result]:
-    """Call ``function`` on every item in ``workers`` processes, and give results as they come.
-
-    With one worker everything happens in this process. A progress bar with ``label`` is shown on a
-    terminal. ``function`` and its items must be picklable.
-
-    Raises
-    ------
-    ConfigError
-        If there are no workers.
-    RealBogusError
-        If a worker dies, as it does when the memory is full.
-    """
-    _require_workers(workers)
-    work = list(items)
-    if workers == 1 or len(work) < 2:
-        yield from progress(map(function, work), label=label, total=len(work))
-        return
-    context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(min(workers, len(work)), mp_context=context) as pool:
-        try:
-            yield from _gather(pool, function, work, label)
-        except BrokenProcessPool as error:
-            raise RealBogusError(
-                "a worker process died, perhaps because the memory is full: give fewer workers"
-            ) from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def map_ordered(
@@ -72,7 +37,7 @@ def map_ordered(
     ConfigError
         If there are no workers.
     """
-    _require_workers(workers)
+    require_workers(workers)
     if workers == 1:
         yield from map(function, items)
         return
@@ -98,7 +63,7 @@ def map_threads(
     the results any more, so that calls under way can end. A progress bar with ``label`` is shown
     on a terminal.
     """
-    _require_workers(workers)
+    require_workers(workers)
     stop = Event()
     with ThreadPoolExecutor(workers) as pool:
         try:
@@ -108,7 +73,14 @@ def map_threads(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _require_workers(workers: int) -> None:
+def require_workers(workers: int) -> None:
+    """Check the number of workers.
+
+    Raises
+    ------
+    ConfigError
+        If there are none.
+    """
     if workers < 1:
         raise ConfigError(f"the number of workers must be at least 1; got {workers}")
 
