@@ -31,13 +31,14 @@ def unique_image(ny, nx, dtype=np.int16):
     return np.arange(1, ny * nx + 1).reshape(ny, nx).astype(dtype)
 
 
-def write_fits(path, pixels, *, packing=None, **cards):
+def write_fits(path, pixels, *, packing=None, tile=None, **cards):
     """Write an image plain in HDU 0, or packed in HDU 1 with ``packing`` such as ``RICE_1``."""
     header = fits.Header(cards)
     if packing is None:
         hdus = [fits.PrimaryHDU(pixels, header)]
     else:
-        hdus = [fits.PrimaryHDU(), fits.CompImageHDU(pixels, header, compression_type=packing)]
+        packed = fits.CompImageHDU(pixels, header, compression_type=packing, tile_shape=tile)
+        hdus = [fits.PrimaryHDU(), packed]
     fits.HDUList(hdus).writeto(path)
     return path
 

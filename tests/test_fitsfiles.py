@@ -1,3 +1,4 @@
+import bz2
 import gzip
 import tracemalloc
 import warnings
@@ -16,8 +17,11 @@ from realbogus.fitsfiles import (
     encode_image,
     header_value,
     read_fits,
+    read_touched,
+    write_image,
     write_packed,
 )
+from realbogus.fitsfiles.tiles import rectangles
 from tests.helpers import MALFORMED, replace_card, unique_image, write_fits
 
 
@@ -276,3 +280,151 @@ def test_a_table_without_an_image_fails_the_check(tmp_path):
     table.writeto(tmp_path / "table.fits")
     with pytest.raises(ImageError, match=r"table\.fits: holds no image$"):
         check_fits(tmp_path / "table.fits")
+
+
+NUMBERS = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False), st.integers(-(2**63), 2**64 - 1)
+)
+TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60)
+
+
+@given(st.one_of(NUMBERS, TEXTS, st.booleans()))
+def test_a_card_is_read_back_by_astropy(value):
+    text = encode_cards([("XIMAGE", value)])
+    assert len(text) == 80
+    card = fits.Card.fromstring(text)
+    card.verify("exception")
+    assert card.value == (value.rstrip() if isinstance(value, str) else value)
+    assert type(card.value) is type(value)
+
+
+def test_a_cube_in_a_stream_is_fits(tmp_path):
+    cube = unique_image(3 * 5, 7, np.float32).reshape(3, 5, 7)
+    cube[1, 2, 3] = np.nan
+    with (tmp_path / "cube.fits").open("wb") as stream:
+        write_image(stream, cube, encode_cards([("FILTER", "c")]))
+    with fits.open(tmp_path / "cube.fits") as hdus:
+        hdus.verify("exception")
+        assert np.array_equal(hdus[0].data, cube, equal_nan=True)
+        assert hdus[0].header["FILTER"] == "c"
+
+
+@given(
+    st.integers(1, 6).flatmap(
+        lambda width: st.lists(
+            st.lists(st.booleans(), min_size=width, max_size=width), min_size=1, max_size=6
+        )
+    ),
+    st.integers(1, 4),
+    st.integers(1, 4),
+)
+def test_rectangles_cover_each_touched_tile_once_and_no_other(grid, height, width):
+    touched = np.array(grid)
+    covered = np.zeros((touched.shape[0] * height, touched.shape[1] * width), int)
+    for rows, columns in rectangles(touched, (height, width)):
+        covered[rows, columns] += 1
+    assert np.array_equal(covered, np.kron(touched, np.ones((height, width))))
+
+
+def nothing(shape, tile):
+    return np.zeros((-(-shape[0] // tile[0]), -(-shape[1] // tile[1])), bool)
+
+
+def everything(shape, tile):
+    return ~nothing(shape, tile)
+
+
+READ_ALL = [read_fits, lambda path: read_touched(path, everything)]
+
+
+@pytest.mark.parametrize("read", READ_ALL)
+@pytest.mark.parametrize(("keyword", "value"), [("ZTILE1", 8), ("ZTILE2", 3), ("ZTILE2", 8)])
+def test_tiles_that_bring_another_shape_are_refused(tmp_path, read, keyword, value):
+    noise = np.random.default_rng(0).integers(-99, 99, (64, 64)).astype(np.int16)
+    path = write_fits(tmp_path / "image.fz", noise, packing="HCOMPRESS_1")
+    replace_card(path, keyword, f"{keyword:8s}= {value:20d}")
+    with pytest.raises(ImageError, match=r"image\.fz: has tiles that are larger than"):
+        read(path)
+
+
+@pytest.mark.parametrize("read", READ_ALL)
+@pytest.mark.parametrize("packing", ["RICE_1", "GZIP_1", "HCOMPRESS_1"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_tiles_without_a_size_are_refused(tmp_path, read, packing, value):
+    path = write_fits(tmp_path / "image.fz", unique_image(64, 64), packing=packing)
+    replace_card(path, "ZTILE1", f"ZTILE1  = {value:20d}")
+    with pytest.raises(ImageError, match=r"image\.fz: "):
+        read(path)
+
+
+def make_bomb(path, *, members):
+    """Pack 300 MB into a tile of an image of 64 x 64 pixels."""
+    write_fits(path, unique_image(64, 64), packing="GZIP_1", tile=(64, 64))
+    zeros = gzip.compress(b"\0" * 300_000_000 if members == 1 else b"\0" * 8192)
+    content = zeros if members == 1 else zeros + gzip.compress(b"\0" * 300_000_000)
+    with fits.open(path, disable_image_compression=True) as hdus:
+        header = hdus[1].header.copy()
+    column = fits.Column("COMPRESSED_DATA", "PB()", array=[np.frombuffer(content, np.uint8)])
+    table = fits.BinTableHDU.from_columns([column])
+    for card in header.cards:
+        if card.keyword.startswith("Z"):
+            table.header[card.keyword] = card.value
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path, overwrite=True)
+
+
+@pytest.mark.parametrize("read", READ_ALL)
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_tile_that_would_unpack_to_more_than_it_says_is_refused(tmp_path, read, members):
+    path = tmp_path / "image.fz"
+    make_bomb(path, members=members)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageError, match=r"image\.fz: has tiles that are larger than"):
+            read(path)
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_archive_with_a_header_that_lies_is_one_line(tmp_path):
+    path = write_fits(tmp_path / "image.fits", unique_image(40, 40))
+    replace_card(path, "NAXIS", f"NAXIS   = {2_147_483_648:20d}")
+    (tmp_path / "image.fits.gz").write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(ImageError, match="too many axes or columns"):
+        read_fits(tmp_path / "image.fits.gz")
+
+
+def test_other_archives_are_not_unpacked(tmp_path):
+    plain = write_fits(tmp_path / "image.fits", unique_image(40, 40))
+    (tmp_path / "image.fits.bz2").write_bytes(bz2.compress(plain.read_bytes()))
+    with pytest.raises(ImageError, match="it does not begin like one"):
+        read_fits(tmp_path / "image.fits.bz2")
+
+
+def test_a_header_that_lies_behind_the_first_is_found(tmp_path):
+    path = tmp_path / "image.fits"
+    first, second = fits.PrimaryHDU(unique_image(40, 40)), fits.ImageHDU(unique_image(40, 40))
+    fits.HDUList([first, second]).writeto(path)
+    content = path.read_bytes()
+    place = content.index(b"NAXIS   =", content.index(b"XTENSION"))
+    lie = f"NAXIS   = {2_147_483_648:20d}".ljust(80).encode()
+    path.write_bytes(content[:place] + lie + content[place + 80 :])
+    with pytest.raises(ImageError, match="too many axes or columns"):
+        read_fits(path)
+
+
+def test_an_image_too_large_for_the_memory_is_refused(tmp_path):
+    path = write_fits(tmp_path / "image.fz", np.zeros((40, 40), np.int16))
+    for keyword in ("NAXIS1", "NAXIS2"):
+        replace_card(path, keyword, f"{keyword:8s}= {25_000:20d}")
+    with path.open("ab") as stream:
+        stream.truncate(2880 * (1 + 434_028))  # a sparse file, as long as it claims to be
+    with pytest.raises(ImageError, match="claims to be 25000 x 25000 pixels"):
+        read_fits(path)
+
+
+def test_no_tile_needed_gives_an_empty_image(tmp_path):
+    path = write_fits(tmp_path / "image.fz", unique_image(40, 50), packing="RICE_1")
+    image = read_touched(path, nothing)
+    assert image.pixels.shape == (40, 50)
+    assert not image.pixels.any()

@@ -1,10 +1,17 @@
 import numpy as np
 import pytest
+from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
 from realbogus.errors import ImageError
-from realbogus.images import DifferenceImage, cut_stamps, masked_core_fraction, read_image
+from realbogus.images import (
+    DifferenceImage,
+    cut_stamps,
+    masked_core_fraction,
+    read_image,
+    read_image_around,
+)
 from tests.helpers import MALFORMED, replace_card, unique_image, write_fits
 
 NY, NX = 30, 50
@@ -127,3 +134,99 @@ def test_every_stamp_has_the_pixel_of_its_position_in_the_middle(x, y, size):
         assert middle == IMAGE.pixels[int(y), int(x)]
     else:
         assert np.isnan(middle)
+
+
+FORMS = [
+    (None, None),
+    ("RICE_1", None),
+    ("RICE_1", (1, NX)),
+    ("RICE_1", (7, 9)),
+    ("GZIP_1", None),
+    ("GZIP_2", (4, 50)),
+    ("HCOMPRESS_1", (16, NX)),
+    ("HCOMPRESS_1", (8, 20)),
+]
+EVERYWHERE = [(x, y) for x in (0.5, 24.9, 49.99) for y in (0.0, 15.5, 29.99)]
+PLACES = [[(20.5, 10.5)], *([place] for place in EVERYWHERE), EVERYWHERE, [(-30, 5), (5, 1e9)], []]
+
+
+def around(path, places, size=6):
+    x, y = np.array(places, float).reshape(-1, 2).T
+    return cut_stamps(read_image_around(path, x, y, size=size), x, y, size=size)
+
+
+INTEGERS = [np.int16, np.int32]
+# The others round floats.
+EXACT = [form for form in FORMS if form[0] not in ("RICE_1", "HCOMPRESS_1")]
+FORMS_OF_NUMBERS = [
+    *((kind, *form) for kind in INTEGERS for form in FORMS),
+    *((np.float32, *form) for form in EXACT),
+]
+
+
+@pytest.mark.parametrize(("dtype", "packing", "tile"), FORMS_OF_NUMBERS)
+def test_stamps_out_of_parts_of_an_image_are_those_of_the_whole(tmp_path, dtype, packing, tile):
+    pixels = unique_image(NY, NX, dtype)
+    path = write_fits(tmp_path / "image.fz", pixels, packing=packing, tile=tile)
+    for places in PLACES:
+        expected = [cut(x, y) for x, y in places]
+        assert np.array_equal(around(path, places), np.reshape(expected, (-1, 6, 6)), True)
+
+
+@pytest.mark.parametrize("packing", ["RICE_1", "HCOMPRESS_1"])
+def test_packed_floats_in_parts_are_those_of_the_whole(tmp_path, packing):
+    pixels = np.random.default_rng(0).normal(0, 30, (NY, NX)).astype(np.float32)
+    path = write_fits(tmp_path / "image.fz", pixels, packing=packing, tile=(10, 25))
+    whole = read_image(path)
+    for x, y in EVERYWHERE:
+        assert np.array_equal(around(path, [(x, y)])[0], cut(x, y, image=whole), True)
+    assert np.abs(whole.pixels - pixels).max() < 10
+
+
+MASKS = [
+    *(("MASKVAL", *form) for form in FORMS_OF_NUMBERS),
+    *(("BLANK", kind, *form) for kind in INTEGERS for form in FORMS),
+    *(("NaN", np.float32, *form) for form in FORMS),
+]
+
+
+@pytest.mark.parametrize(("mask", "dtype", "packing", "tile"), MASKS)
+def test_every_kind_of_masked_pixel_is_nan_in_every_form(tmp_path, mask, dtype, packing, tile):
+    pixels = unique_image(NY, NX, dtype)
+    pixels[10, 20] = np.nan if mask == "NaN" else -31415
+    cards = {} if mask == "NaN" else {mask: -31415}
+    path = write_fits(tmp_path / "image.fz", pixels, packing=packing, tile=tile, **cards)
+    stamp = around(path, [(20.5, 10.5)])[0]
+    assert list(zip(*np.nonzero(np.isnan(stamp)), strict=True)) == [(3, 3)]
+
+
+def damage_row(path, row):
+    """Overwrite what a row of a Rice-packed image was packed into."""
+    with fits.open(path, disable_image_compression=True) as hdus:
+        table = hdus[1].fileinfo()["datLoc"]
+        heap = table + hdus[1].header["NAXIS1"] * hdus[1].header["NAXIS2"]
+    content = bytearray(path.read_bytes())
+    length, offset = np.frombuffer(content, ">i4", 2 * (row + 1), table)[-2:].tolist()
+    start = heap + offset
+    content[start : start + length] = b"\xff" * length
+    path.write_bytes(content)
+
+
+def test_only_the_tiles_that_are_needed_are_unpacked(tmp_path):
+    noise = np.random.default_rng(0).integers(-99, 99, (NY, NX)).astype(np.int16)
+    path = write_fits(tmp_path / "image.fz", noise, packing="RICE_1")
+    damage_row(path, 25)
+    with pytest.raises(ImageError, match=r"image\.fz: not a readable FITS image"):
+        read_image(path)
+    assert np.array_equal(around(path, [(20.5, 10.5)])[0], noise[7:13, 17:23])
+    assert np.array_equal(around(path, [(20.5, 21.5)])[0], noise[18:24, 17:23])
+    with pytest.raises(ImageError, match=r"image\.fz: not a readable FITS image"):
+        around(path, [(20.5, 10.5), (5.5, 23.0)])
+
+
+def test_pixels_that_no_stamp_needs_are_not_there(tmp_path):
+    path = write_fits(tmp_path / "image.fz", IMAGE.pixels, packing="RICE_1")
+    pixels = read_image_around(path, np.array([20.5]), np.array([10.5]), size=6).pixels
+    assert np.array_equal(pixels[7:13], IMAGE.pixels[7:13])
+    assert not pixels[:7].any()
+    assert not pixels[13:].any()

@@ -1,10 +1,17 @@
 import math
 import os
+import time
 
 import pytest
 
 from realbogus.errors import ConfigError, ImageError, RealBogusError
-from realbogus.parallel import map_ordered, map_threads, map_unordered, progress
+from realbogus.parallel import (
+    map_ordered,
+    map_threads,
+    map_unordered,
+    open_workers,
+    progress,
+)
 
 
 def process_of(_):
@@ -124,3 +131,35 @@ def test_an_error_in_a_thread_is_the_error(workers):
 def test_no_threads_are_an_error():
     with pytest.raises(ConfigError, match="at least 1; got 0"):
         list(map_ordered(str, [1], workers=0))
+
+
+def die_on_three(number):
+    if number == 3:
+        os._exit(1)
+    return number
+
+
+def test_workers_are_started_once_for_many_maps():
+    with open_workers(2) as workers:
+        first, second = (set(workers.map(process_of, range(8))) for _ in range(2))
+    assert os.getpid() not in first
+    assert second <= first or len(first | second) == 2
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_an_item_that_kills_its_worker_costs_only_itself(workers):
+    with open_workers(workers) as crew:
+        results = list(crew.map(die_on_three, range(6), on_death=lambda number: -number))
+        assert sorted(results) == [-3, 0, 1, 2, 4, 5]
+        assert sorted(crew.map(die_on_three, range(3))) == [0, 1, 2]
+
+
+def nap(_):
+    time.sleep(0.3)
+
+
+def test_workers_that_are_no_longer_wanted_stop():
+    start = time.monotonic()
+    with open_workers(2) as crew:
+        next(crew.map(nap, range(40)))
+    assert time.monotonic() - start < 5

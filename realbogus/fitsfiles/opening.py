@@ -55,7 +55,8 @@ def open_fits(path: Path, error: FitsError, **options: bool) -> Iterator[fits.HD
         problem = _problem(file)
         if problem is not None:
             raise error(f"{path}: not a readable FITS image ({problem})")
-        with fits.open(_Unbuffered(file), memmap=False, **options) as hdus:
+        content = file if _is_archive(file) else _Unbuffered(file)
+        with fits.open(content, memmap=False, **options) as hdus:
             yield hdus
 
 
@@ -124,17 +125,25 @@ def require_image(
 
 def _problem(file: BinaryIO) -> str | None:
     """Find what would make astropy fill the memory before it looks at the file's size."""
-    beginning = file.read(len(_BEGINNING))
-    file.seek(0)
-    if beginning.startswith(_GZIP):
+    if _is_archive(file):
         with gzip.open(file) as content:
             problem = _problem_in_archive(content)
         file.seek(0)
         return problem
-    if beginning != _BEGINNING:  # astropy would unpack other archives too
+    if _peek(file, _BEGINNING) != _BEGINNING:  # astropy would unpack other archives too
         return "it does not begin like one"
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         return _ABSURD if any(map(_is_absurd, _header_cards(mapped))) else None
+
+
+def _is_archive(file: BinaryIO) -> bool:
+    return _peek(file, _GZIP) == _GZIP
+
+
+def _peek(file: BinaryIO, expected: bytes) -> bytes:
+    beginning = file.read(len(expected))
+    file.seek(0)
+    return beginning
 
 
 def _problem_in_archive(content: gzip.GzipFile) -> str | None:

@@ -118,7 +118,7 @@ def _has_its_shapes(table: fits.BinTableHDU, image: Any) -> bool:
 
 def _shapes(shape: tuple[int, int], tile: tuple[int, int]) -> list[bytes]:
     sides = [
-        [min(step, side - start) for start in range(0, side, step)]
+        [int(min(step, side - start)) for start in range(0, side, step)]
         for side, step in zip(shape, tile, strict=True)
     ]
     return [

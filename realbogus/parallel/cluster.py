@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from realbogus.errors import ConfigError, RealBogusError
 
@@ -62,13 +62,11 @@ class Cluster:
         on_death: Callable[[Item], Result] | None = None,
     ) -> Iterator[Result]:
         """Call ``function`` on every item, as `realbogus.parallel.Workers` says."""
-        from distributed import KilledWorker, as_completed
+        from distributed import KilledWorker
 
-        futures = {
-            self._client.submit(function, item, pure=False, retries=0): item for item in items
-        }
+        futures = {self._client.submit(function, item, pure=False): item for item in items}
         try:
-            for future in as_completed(futures):
+            for future in self._completed(set(futures)):
                 error = future.exception()
                 if error is None:
                     yield future.result()
@@ -78,6 +76,20 @@ class Cluster:
                     raise error
         finally:
             self._client.cancel(list(futures))
+
+    def _completed(self, futures: set[Any]) -> Iterator[Any]:
+        """Give futures as they end; Dask itself would wait for ever for workers that are gone."""
+        from distributed import wait
+
+        while futures:
+            try:
+                with self._client.as_current():
+                    done, futures = wait(futures, timeout=_PATIENCE, return_when="FIRST_COMPLETED")
+            except TimeoutError as error:
+                if not self._client.scheduler_info(n_workers=-1)["workers"]:
+                    raise RealBogusError("the cluster has lost all of its workers") from error
+            else:
+                yield from done
 
 
 def _result_of_death(

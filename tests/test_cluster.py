@@ -1,0 +1,137 @@
+"""A real Dask scheduler and real workers give the same stamps, also when one of them is killed."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from distributed import Client
+
+from realbogus.errors import ConfigError, ImageError, RealBogusError
+from realbogus.parallel import open_workers
+from realbogus.stages.cut_atlas import cut_atlas
+from tests.helpers import ROOT, free_port
+
+NIGHTS = (58310, 58311)
+WORKERS = 2
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """Start a scheduler and two workers without nannies; give its address and the processes."""
+    address = f"tcp://127.0.0.1:{free_port()}"
+    common = ["--host", "127.0.0.1", "--no-dashboard"]
+    scheduler = ["scheduler", "--port", address.rpartition(":")[2], *common]
+    worker = ["worker", address, "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1"]
+    with contextlib.ExitStack() as stack:
+        processes = [start(stack, tmp_path, scheduler)]
+        processes += [start(stack, tmp_path, worker) for _ in range(WORKERS)]
+        with Client(address, timeout=60, set_as_default=False) as client:
+            client.wait_for_workers(WORKERS, timeout=60)
+        yield address, processes[1:]
+
+
+@contextlib.contextmanager
+def running(folder, words):
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",
+    }
+    command = [sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]]
+    with (folder / f"{words[0]}.log").open("a") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=environment)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def start(stack, folder, words):
+    return stack.enter_context(running(folder, words))
+
+
+def slow_process_of(_):
+    time.sleep(0.2)
+    return os.getpid()
+
+
+def fail(name):
+    raise ImageError(f"{name}: truncated")
+
+
+def test_work_is_spread_over_the_workers_of_the_cluster(cluster):
+    address, processes = cluster
+    with open_workers(1, scheduler=address) as workers:
+        found = set(workers.map(slow_process_of, range(8)))
+    assert found == {process.pid for process in processes}
+
+
+def test_an_error_comes_back_as_itself(cluster):
+    with (
+        open_workers(1, scheduler=cluster[0]) as workers,
+        pytest.raises(ImageError, match=r"^02a\.fz: truncated$"),
+    ):
+        list(workers.map(fail, ["02a.fz"]))
+
+
+def test_the_work_of_a_worker_that_is_killed_is_done_by_another(cluster):
+    address, processes = cluster
+    with open_workers(1, scheduler=address) as workers:
+        results = workers.map(slow_process_of, range(20))
+        first = next(results)
+        victim = next(process for process in processes if process.pid != first)
+        victim.send_signal(signal.SIGKILL)
+        assert len([first, *results]) == 20
+    assert victim.wait(10) == -signal.SIGKILL
+
+
+def test_an_item_that_kills_its_workers_is_given_up(cluster):
+    with open_workers(1, scheduler=cluster[0]) as workers:
+        assert list(workers.map(os._exit, [1], on_death=lambda item: item + 1)) == [2]
+
+
+def test_a_cluster_without_workers_is_not_waited_for(cluster, monkeypatch):
+    monkeypatch.setattr("realbogus.parallel.cluster._PATIENCE", 1)
+    address, processes = cluster
+    with (
+        open_workers(1, scheduler=address) as workers,
+        pytest.raises(RealBogusError, match="the cluster has lost all of its workers"),
+    ):
+        for _ in workers.map(slow_process_of, range(20)):
+            for process in processes:
+                process.send_signal(signal.SIGKILL)
+
+
+@pytest.mark.parametrize("stamp_format", ["files", "cube"])
+def test_stamps_of_a_cluster_are_those_of_this_machine(cluster, survey, tmp_path, stamp_format):
+    address, processes = cluster
+    options = {"nights": NIGHTS, "stamp_format": stamp_format}
+    cut_atlas(survey, location=tmp_path / "here", stamp_threads=1, **options)
+    processes[0].send_signal(signal.SIGKILL)
+    cut_atlas(survey, location=tmp_path / "there", scheduler=address, **options)
+    here, there = (contents(tmp_path / name) for name in ("here", "there"))
+    assert len(here) > 7
+    assert here == there
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "host", "smtp://host:1"])
+def test_an_address_that_does_not_answer_is_one_line(address, monkeypatch):
+    monkeypatch.setattr("realbogus.parallel.cluster._PATIENCE", 1)
+    message = f"scheduler: no Dask scheduler answers at '{address}'"
+    with pytest.raises(ConfigError, match=message), open_workers(1, scheduler=address):
+        pass
