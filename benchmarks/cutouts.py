@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """How fast stamps are cut out of a full-size exposure, beside two rivals and the floor.
 
+    pip install -e '.[bench]'
     python simulateSurvey.py FOLDER --exposures 1
     python benchmarks/cutouts.py FOLDER/diff/02a/58310/*.diff.fz
 

@@ -1,4 +1,4 @@
-"""``python -m realbogus WORD``: what made a file, what a threshold costs, which is better, ONNX."""
+"""``python -m realbogus WORD``: what made a file, what a threshold costs, ONNX, and more."""
 
 import argparse
 import json
@@ -134,12 +134,24 @@ def _export(options: argparse.Namespace) -> None:
     export_classifier(options.classifier, options.onnx, side=options.side, model=options.model)
 
 
+def _declare_extract(words: Words) -> None:
+    words.add_argument("planes", nargs="+", help="as lists name them: cube.fits[7]")
+    words.add_argument("--out", type=Path, default=Path(), help="folder for the stamps (here)")
+
+
+def _extract(options: argparse.Namespace) -> None:
+    from realbogus.stages.extract import extract_planes
+
+    extract_planes(options.planes, options.out)
+
+
 _COMMANDS: Mapping[str, tuple[str, Callable[[Words], None], Callable[[Any], None]]] = {
     "describe": ("say what made a list, data set, classifier, …", _declare_describe, _describe),
     "report": ("write a page of all that a test says", _declare_report, _report),
     "budget": ("say which threshold so many eyeballs allow", _declare_budget, _budget),
     "compare": ("fail if a new classifier is worse anywhere", _declare_compare, _compare),
     "export": ("write a classifier as ONNX, for other pipelines", _declare_export, _export),
+    "extract": ("write planes of cubes as stamps of their own", _declare_extract, _extract),
 }
 
 

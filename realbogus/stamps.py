@@ -41,6 +41,7 @@ __all__ = [
     "split_plane",
     "wcs_cards",
     "write_cube",
+    "write_plane",
     "write_stamp",
 ]
 
@@ -264,6 +265,11 @@ def read_plane(name: str) -> FitsImage:
             header[keyword] = row[column].item()
     header["EXPNAME"] = header_value(shared, "EXPNAME")
     return FitsImage(pixels, header)
+
+
+def write_plane(path: Path, stamp: FitsImage) -> None:
+    """Write a stamp with all of its header, as `read_plane` gives it."""
+    write_stamp(path, stamp.pixels, shared="", cards=stamp.header.items())
 
 
 def read_planes(path: Path) -> dict[str, NDArray[Any]]:

@@ -96,6 +96,18 @@ def test_stamp_location_moves_the_whole_run(finished):
     assert not (finished / "training").exists()
 
 
+def test_a_data_set_is_built_from_cubes(survey, tmp_path):
+    shutil.copytree(survey.parent, tmp_path, dirs_exist_ok=True)
+    words = ("--GetCutOuts-mjds=[58310]", "--GetCutOuts-stampFormat=cube")
+    done = local("BuildMLDataset", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "training" / "dataset.h5").exists()
+    assert len(list((tmp_path / "training" / "cubes").iterdir())) == 3
+    assert not (tmp_path / "training" / "good").exists()
+    again = local("BuildMLDataset", "--GetCutOuts-stampFormat=files", cwd=tmp_path)
+    assert_fails(again, "dataset.h5 exists", "stampFormat = cube, not files")
+
+
 def test_scores_at_hand_are_plotted_without_anything_else(finished, tmp_path):
     for name in ("file1.csv", "file2.csv"):
         shutil.copy(finished / "training" / "scores.csv", tmp_path / name)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from realbogus.errors import ConfigError, DatabaseError, ImageError, RecipeError
 from realbogus.lists import read_list, read_list_recipe
 from realbogus.simulation.promoted import LISTS
 from realbogus.stages.cut_atlas import cut_atlas
+from realbogus.stamps import read_stamp
 from tests import places
 from tests.helpers import ROOT, run_python
 
@@ -174,6 +176,50 @@ def test_lists_of_another_selection_are_an_error_that_names_the_option(survey, t
     with pytest.raises(RecipeError, match="bogusFrom = garbage, not unpromoted"):
         cut(survey, training, bogus_from="unpromoted")
     cut(survey, training, seed=5, bogus_per_exposure=9)
+
+
+def test_unknown_format_of_stamps_is_an_error(survey, tmp_path):
+    message = "stampFormat must be one of files, cube; got 'tar'"
+    with pytest.raises(ConfigError, match=message):
+        cut(survey, tmp_path / "out", stamp_format="tar")
+
+
+def test_cubes_hold_the_stamps_of_the_files(survey, training, tmp_path):
+    cut(survey, tmp_path / "cubes", stamp_format="cube")
+    for name in ("good.txt", "bad.txt"):
+        files, planes = (read_list(folder / name) for folder in (training, tmp_path / "cubes"))
+        assert [replace(row, stamp="") for row in planes] == [
+            replace(row, stamp="") for row in files
+        ]
+        for file, plane in zip(files, planes, strict=True):
+            ours = read_stamp(tmp_path / "cubes" / plane.stamp)
+            assert np.array_equal(ours, read_stamp(training / file.stamp), equal_nan=True)
+    assert len(list((tmp_path / "cubes" / "cubes").iterdir())) == len(images(survey))
+    assert not (tmp_path / "cubes" / "good").exists()
+
+
+def test_real_and_bogus_cubes_can_be_made_one_after_the_other(survey, tmp_path):
+    out = tmp_path / "out"
+    for kind in ("real", "bogus", "all"):
+        cut(survey, out, stamp_format="cube", stamps_to_generate=kind)
+    for name, kind in (("good.txt", "real"), ("bad.txt", "bogus")):
+        rows = read_list(out / name)
+        assert all(f"_{kind}.fits[" in row.stamp for row in rows)
+        assert all(np.isfinite(read_stamp(out / row.stamp)).any() for row in rows)
+
+
+def test_lists_of_another_format_are_an_error(survey, training):
+    with pytest.raises(RecipeError, match="stampFormat = files, not cube"):
+        cut(survey, training, stamp_format="cube")
+
+
+def test_ids_that_are_no_numbers_are_one_line(own_survey, tmp_path):
+    with sqlite3.connect(own_survey.parent / "survey.db") as connection:
+        connection.execute("update atlas_detectionsddc set atlas_object_id = '../../x'")
+    connection.close()
+    message = "exposure 02a58310o.*: a detection has an id or a position that is no number"
+    with pytest.raises(DatabaseError, match=message):
+        cut(own_survey, tmp_path / "out", bogus_from="garbage", stamps_to_generate="real")
 
 
 def test_number_of_processes_does_not_change_the_lists(survey, training, tmp_path):
