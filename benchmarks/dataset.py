@@ -6,6 +6,8 @@
 Stamps of 40 x 40 pixels, one real in four, are made in FOLDER once: in files of their own, and in
 cubes of one exposure each. Builds and bare reads take turns, each in a process of its own; the
 medians count. A bare read opens each file, reads its bytes and closes it, and does nothing else.
+With ``--cold`` the files are put out of the machine's memory before each turn, as those of a large set
+are: then both read the disk.
 """
 
 import argparse
@@ -53,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--singles", type=_counts, default=(10_000, 100_000))
     parser.add_argument("--cubes", type=_counts, default=(10_000, 100_000, 1_000_000))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cold", action="store_true", help="read the disk, not the memory")
     parser.add_argument("--workers", type=_counts, default=(1, available_cores()))
     options = parser.parse_args(argv)
     return run(lambda: _benchmark(options), verbose=options.verbose)
@@ -70,15 +73,18 @@ def _benchmark(options: argparse.Namespace) -> None:
             folder = options.folder / f"{kind}{count}"
             if not (folder / "good.txt").exists():
                 make(folder, count)
-            _compare(folder, kind, count, options.workers, options.rounds)
+            _compare(folder, kind, count, options)
 
 
-def _compare(folder: Path, kind: str, count: int, workers: Sequence[int], rounds: int) -> None:
+def _compare(folder: Path, kind: str, count: int, options: argparse.Namespace) -> None:
     """Let builds and bare reads take turns, and print their medians."""
-    reads, builds = [], {number: list[_Result]() for number in workers}
-    for _ in range(rounds):
+    reads, builds = [], {number: list[_Result]() for number in options.workers}
+    files = _files(folder) if options.cold else []
+    for _ in range(options.rounds):
+        _forget(files)
         reads.append(_in_a_process(_bare_read, folder).seconds)
-        for number in workers:
+        for number in options.workers:
+            _forget(files)
             builds[number].append(_in_a_process(_build, folder, number))
     bare = statistics.median(reads)
     for number, results in builds.items():
@@ -127,6 +133,15 @@ def _bare_read(folder: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY)
         while os.read(descriptor, _READ):
             pass
+        os.close(descriptor)
+
+
+def _forget(files: Sequence[bytes]) -> None:
+    """Put files out of the memory of the machine."""
+    for path in files:
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         os.close(descriptor)
 
 

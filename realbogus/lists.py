@@ -6,7 +6,7 @@ A position, an object and a stamp travel as one row of a table with a commented 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ __all__ = [
 _COLUMNS = "# x y mag dmag ra dec obs object stamp"
 _RECIPE = "# recipe: "
 _NUMBERS = 6
+_TEXTS = ("obs", "objects", "stamps")
 _NUMBERS_FORM = " ".join(["%.10g"] * _NUMBERS)
 _CHUNK = 8192
 _NAN = float("nan")
@@ -216,20 +217,30 @@ def _chunks(path: Path) -> Iterator[Columns]:
     has_header = False
     lines = read_lines(path)
     while chunk := list(islice(lines, _CHUNK)):
+        comments = list(takewhile(lambda line: line[1].startswith("#"), chunk))
+        has_header = has_header or any(line.strip() == _COLUMNS for _, line in comments)
+        rows = chunk[len(comments) :]
         try:
-            yield _split(chunk, has_header=has_header)
+            yield _split([line for _, line in rows], has_header=has_header)
         except ValueError:  # not ASCII, or a comment, or not a row: then the rows say where
-            yield _columns_of(list(_rows(chunk, path, has_header=has_header)))
-        has_header = has_header or any(line.strip() == _COLUMNS for _, line in chunk)
+            yield _columns_of(list(_rows(rows, path, has_header=has_header)))
+            has_header = has_header or any(line.strip() == _COLUMNS for _, line in rows)
 
 
-def _split(chunk: Sequence[tuple[int, str]], *, has_header: bool) -> Columns:
+def _split(lines: Sequence[str], *, has_header: bool) -> Columns:
     """Take rows apart; ValueError if they are not all rows. No comment is: it has no number."""
-    if not has_header:
+    if not has_header or not lines or not "".join(lines).isascii():
         raise ValueError
-    *numbers, obs, objects, stamps = zip(*[line.split() for _, line in chunk], strict=True)
-    _, _, mag, dmag, _, _ = (np.array(column, np.float64) for column in numbers)
-    return Columns(mag, dmag, *(np.array(texts, np.bytes_) for texts in (obs, objects, stamps)))
+    text = f"S{max(map(len, lines))}"
+    kinds = [("numbers", np.float64, _NUMBERS), *((name, text) for name in _TEXTS)]
+    table = np.loadtxt(lines, kinds, comments=None, ndmin=1)
+    _, _, mag, dmag, _, _ = table["numbers"].T
+    return Columns(mag.copy(), dmag.copy(), *(_narrow(table[name]) for name in _TEXTS))
+
+
+def _narrow(texts: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
+    """Give texts the width of the longest."""
+    return texts.astype(f"S{max(int(np.strings.str_len(texts).max()), 1)}")
 
 
 def _columns_of(rows: Sequence[Row]) -> Columns:

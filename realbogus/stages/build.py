@@ -250,7 +250,6 @@ def _parts(
         np.concatenate([getattr(done, name)[done.rows] for _, done in window])
         for name in ("masked", "seeing")
     )
-    stamps = np.concatenate(pixels)
     for side, which in _SIDES.items():
         chosen = np.flatnonzero(split.is_train[rows] == (side == TRAIN))
         if not len(chosen):
@@ -258,7 +257,22 @@ def _parts(
         chosen = rng.permutation(chosen) if side == TRAIN else chosen
         described = split.stamps.select(rows[chosen])
         traits = {**described.traits, "seeing": seeing[chosen], "masked": masked[chosen]}
-        yield which, _part(described, stamps[chosen], traits)
+        yield which, _part(described, _gather(pixels, chosen, len(rows)), traits)
+
+
+def _gather(
+    jobs: Sequence[NDArray[np.float32]], chosen: NDArray[np.int64], count: int
+) -> NDArray[np.float32]:
+    """Give the chosen of all stamps of some jobs in their order, each copied only once."""
+    gathered = np.empty((len(chosen), *jobs[0].shape[1:]), np.float32)
+    places = np.full(count, -1)
+    places[chosen] = np.arange(len(chosen))
+    for stamps, to in zip(
+        jobs, np.split(places, np.cumsum([len(job) for job in jobs])), strict=False
+    ):
+        is_chosen = to >= 0
+        gathered[to[is_chosen]] = stamps[is_chosen]
+    return gathered
 
 
 def _part(stamps: Catalogue, pixels: NDArray[np.float32], traits: dict[str, NDArray[Any]]) -> Part:
