@@ -6,8 +6,8 @@
 Stamps of 40 x 40 pixels, one real in four, are made in FOLDER once: in files of their own, and in
 cubes of one exposure each. Builds and bare reads take turns, each in a process of its own; the
 medians count. A bare read opens each file, reads its bytes and closes it, and does nothing else.
-With ``--cold`` the files are put out of the machine's memory before each turn, as those of a large set
-are: then both read the disk.
+With ``--cold`` the files are put out of the machine's memory before each turn, as those of a large
+set are: then both read the disk.
 """
 
 import argparse
