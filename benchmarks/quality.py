@@ -29,8 +29,11 @@ from numpy.typing import NDArray
 from real_sky import RealStamps, read_stamps
 from sklearn.ensemble import RandomForestClassifier
 
+from realbogus.calibration import calibration_error
 from realbogus.cli import ArgumentParser, run
 from realbogus.dataset import Part, read_part
+from realbogus.evaluation import calibrate
+from realbogus.intervals import Sample
 from realbogus.metrics import area_under, fpr_at_mdr, rates
 from realbogus.models.files import read_model_recipe
 from realbogus.models.prediction import predict
@@ -38,6 +41,9 @@ from realbogus.models.schemes import CONTINUED, SCHEMES
 from realbogus.models.storage import load_model
 from realbogus.models.training import Plan, train
 from realbogus.normalisation import normalise
+from realbogus.plots.evaluation import draw_calibration
+from realbogus.plots.figures import styled
+from realbogus.plots.stamps import draw_stamps
 from realbogus.recipes import Recipe
 from realbogus.scores import Scores, read_scores, write_scores
 from realbogus.splits import split_by_object
@@ -48,6 +54,7 @@ from realbogus.stamps import crop
 _FOLDS = 5
 _VALIDATION = 0.2
 _DRAWS = 400
+_SHOWN_KINDS, _ACROSS = 8, 16
 _STATISTICS = ("AUC", "FPR at 4% MDR", "FPR at 1% MDR")
 
 Floats = NDArray[np.float64]
@@ -83,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--stamps", type=Path, help="real stamps (.h5), for b, c and d")
     parser.add_argument("--only", default="abcd", help="the experiments (%(default)s)")
     parser.add_argument("--seeds", type=int, default=5, help="trainings (%(default)s)")
+    parser.add_argument("--pictures", type=Path, help="folder for calibration and failures of (a)")
     options = parser.parse_args(argv)
     return run(lambda: _benchmark(options), verbose=options.verbose)
 
@@ -119,6 +127,39 @@ def _survey(word: str, options: argparse.Namespace) -> None:
     scores["*random forest on moments*"] = _forests(train_part, test_part, options.seeds)
     scores["*magnitude alone*"] = [_oriented(is_real, magnitude)]
     _print(word, _Sample(is_real, first.objects, scores))
+    for name in _CHOICES:
+        errors = [calibration_error(first.targets, values) for values in scores[name]]
+        print(f"{name}: calibration error {np.mean(errors):.4f}, at most {max(errors):.4f}")
+    if options.pictures is not None:
+        kinds = np.array([row["kind"] for row in rows])
+        _draw_pictures(options, first, is_real, kinds, scores["recommended"][0])
+
+
+def _draw_pictures(
+    options: argparse.Namespace,
+    first: Scores,
+    is_real: NDArray[np.int8],
+    kinds: NDArray[np.str_],
+    scores: Floats,
+) -> None:
+    """Draw the calibration of the recommended recipe, and its worst failures by kind."""
+    sample = Sample.of(first.targets, scores, first.objects)
+    with styled():
+        draw_calibration(calibrate(sample)).savefig(options.pictures / "calibration.png")
+    part = read_part(options.folder / "recommended.h5", "test")
+    places = {name: place for place, name in enumerate(part.names.tolist())}
+    rows = np.array([places[name] for name in first.names.tolist()])
+    threshold = fpr_at_mdr(rates(is_real, scores), 0.04).threshold
+    lines = {}
+    for real, wrong in ((0, scores >= threshold), (1, scores < threshold)):
+        chosen = np.flatnonzero(wrong & (is_real == real))
+        names, counts = np.unique(kinds[chosen], return_counts=True)
+        for name in names[np.argsort(-counts)][: _SHOWN_KINDS if real == 0 else 2]:
+            of_kind = chosen[kinds[chosen] == name]
+            order = of_kind[np.argsort(scores[of_kind] if real else -scores[of_kind])]
+            label = f"{name.replace('_', ' ')}, {'missed' if real else 'passed'}: {len(of_kind)}"
+            lines[label] = [part.stamps[rows[place]] for place in order[:_ACROSS]]
+    draw_stamps(lines).savefig(options.pictures / "failures.png")
 
 
 def _trained(folder: Path, name: str, seed: int) -> tuple[Path, Path]:
@@ -271,7 +312,7 @@ def _forests(train_part: Part, test_part: Part, seeds: int) -> list[Floats]:
 
 
 def _forest(train_part: Part, test_part: Part, seed: int) -> Floats:
-    forest = RandomForestClassifier(300, min_samples_leaf=2, n_jobs=-1, random_state=seed)
+    forest = RandomForestClassifier(100, min_samples_leaf=2, n_jobs=-1, random_state=seed)
     forest.fit(_moments(train_part.stamps), train_part.targets)
     found: Floats = forest.predict_proba(_moments(test_part.stamps))[:, 1]
     return found
