@@ -157,7 +157,7 @@ def _draw_pictures(
         for name in names[np.argsort(-counts)][: _SHOWN_KINDS if real == 0 else 2]:
             of_kind = chosen[kinds[chosen] == name]
             order = of_kind[np.argsort(scores[of_kind] if real else -scores[of_kind])]
-            label = f"{name.replace('_', ' ')}, {'missed' if real else 'passed'}: {len(of_kind)}"
+            label = f"{name.replace('_', ' ')}\n{len(of_kind)} {'missed' if real else 'passed'}"
             lines[label] = [part.stamps[rows[place]] for place in order[:_ACROSS]]
     draw_stamps(lines).savefig(options.pictures / "failures.png")
 
