@@ -10,6 +10,7 @@ targets are in a file of their own.
 
 import csv
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -25,6 +26,8 @@ from realbogus.lists import object_of
 from realbogus.recipes import Recipe
 
 __all__ = ["Scores", "label_files", "read_score_recipe", "read_scores", "write_scores"]
+
+log = logging.getLogger(__name__)
 
 _Columns = Mapping[str, NDArray[Any]]
 _Lines = Sequence[tuple[int, str]]
@@ -59,13 +62,6 @@ class Scores:
     def __len__(self) -> int:
         """Return the number of detections."""
         return len(self.scores)
-
-    def count_names(self) -> int:
-        """Return how many different detections there are, by name and object."""
-        names = self.names.tolist()
-        if len(set(names)) == len(names):
-            return len(names)
-        return len(set(zip(names, self.objects.tolist(), strict=True)))
 
 
 def write_scores(path: Path, scores: Scores, recipe: Recipe) -> None:
@@ -170,6 +166,9 @@ def _require_one_target(path: Path, scores: Scores) -> None:
     for name, item, target in rows:
         if targets.setdefault((name, item), target) != target:
             raise FormatError(f"{path}: {name!r} is there as real and as bogus")
+    repeated = len(names) - len(targets)
+    if repeated:
+        log.warning("%s: %d of %d rows repeat a name; each counts", path, repeated, len(names))
 
 
 def _read(path: Path, *forms: tuple[str, ...]) -> _Columns:

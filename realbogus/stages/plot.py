@@ -115,9 +115,6 @@ def _run(
     n_bogus = len(scores) - n_real
     if not n_real or not n_bogus:
         raise FormatError(f"{path}: holds {n_real} real and {n_bogus} bogus: both are needed")
-    repeated = len(scores) - scores.count_names()
-    if repeated:
-        log.warning("%s: %d of %d rows repeat a name; each counts", path, repeated, len(scores))
     sample = Sample.of(scores.targets, scores.scores, scores.objects)
     points = operating_points(sample, mdrs=mdrs, fprs=fprs)
     return Run(label, thin(sample.curve), area(sample), points, n_real, n_bogus)
