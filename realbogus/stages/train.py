@@ -254,12 +254,26 @@ def _start(job: _Job, plan: Plan, side: int) -> list[NDArray[np.float32]]:
     if job.start_from is None:
         return []
     recipe = read_model_recipe(job.start_from)
+    _require_same_features(job, recipe)
     model = load_model(job.start_from, recipe, side=side, own=plan.model)
     weights: list[NDArray[np.float32]] = model.get_weights()
     shapes = [weight.shape for weight in build_model(plan.model, side).get_weights()]
     if [weight.shape for weight in weights] != shapes:
         raise ModelError(f"startFrom: {job.start_from} holds another network than {plan.model!r}")
     return weights
+
+
+def _require_same_features(job: _Job, recipe: Recipe | None) -> None:
+    """Refuse to go on from a classifier that knows pixels normalised in another way."""
+    dataset = read_dataset_recipe(job.trainingset)
+    if recipe is None or dataset is None:
+        return
+    learned, offered = (item.options.get("N") for item in (recipe, dataset))
+    if learned != offered:
+        raise ModelError(
+            f"startFrom: {job.start_from} was trained on N = {learned}; {job.trainingset} has "
+            f"N = {offered}"
+        )
 
 
 def _split(part: Part, fraction: float, rng: np.random.Generator) -> _Split:

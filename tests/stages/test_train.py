@@ -301,6 +301,16 @@ def test_a_start_from_another_network_is_one_line(easy, tmp_path):
     assert not (tmp_path / "b" / "model.h5").exists()
 
 
+def test_a_start_from_another_normalisation_is_one_line(easy, tmp_path):
+    first, _ = train(easy, tmp_path / "a")
+    rng = np.random.default_rng(1)
+    recipe = make_recipe("build", e=10, N="noNorm")
+    parts = blobs(60, rng), blobs(60, rng, seed_objects=500)
+    write_dataset(tmp_path / "other.h5", *parts, recipe)
+    with pytest.raises(ModelError, match=r"was trained on N = signPreserveNorm; .* has N = noNorm"):
+        train(tmp_path / "other.h5", tmp_path / "b", start_from=first)
+
+
 def test_a_training_that_is_killed_goes_on_after_its_last_epoch(easy):
     folder, epochs = easy.parent, 12
     history, hidden = folder / "model.history.csv", folder / ".model.h5.training.npz"
