@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realbogus.errors import StampError
+from realbogus.errors import StampError, StampSizeError
 from realbogus.fitsfiles import FitsImage, header_value, read_fits
 from realbogus.plainfits import LONGEST_HEADER, Layout, card_number, find_layout
 from realbogus.stamps import crop_window
@@ -22,6 +22,8 @@ _LARGEST_READ = 4 * 2**20
 # Planes in between that are not asked for are read too, up to this share, rather than skipped.
 _DENSE = 0.3
 _SEEING = "FWHM"
+_MASKED = "MASKVAL"
+_NAN = float("nan")
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,23 @@ class Cut:
     ----------
     extent : int
         Half the side of a feature in pixels.
-    extension : int
-        The HDU of the pixels in a file of its own; those of a cube are always in HDU 0.
+    extension : int or None
+        The HDU of the pixels in a file of its own, None for the first that holds an image; those
+        of a cube are always in HDU 0.
     mask_value : float or None
         The value that marks a masked pixel, besides NaN.
+    obeys_header : bool
+        Without a ``mask_value``, that of the card MASKVAL counts in files of their own, as it does
+        where stamps are cut out of difference images.
+    stamp_side : int or None
+        The side that stamps must have in pixels; None for any that is large enough.
     """
 
     extent: int
-    extension: int = 0
+    extension: int | None = 0
     mask_value: float | None = None
+    obeys_header: bool = False
+    stamp_side: int | None = None
 
     @property
     def side(self) -> int:
@@ -108,13 +118,14 @@ def _runs(files: NDArray[np.bytes_], planes: NDArray[np.integer]) -> Iterator[tu
 
 def _read_file(path: bytes, cut: Cut, target: NDArray[np.float32]) -> float:
     """Read one stamp into ``target``, and give its seeing."""
-    content = _content(path) if cut.extension == 0 else b""
+    content = b"" if cut.extension else _content(path)
     layout = find_layout(content, axes=2)
     if layout is None or len(content) < layout.file_bytes:
         image = read_fits(_path(path), hdu=cut.extension, error=StampError)
-        _place(path, image.pixels, cut, target)
-        return _seeing(image)
-    _place(path, layout.image(content), cut, target)
+        _place(path, image.pixels, cut, target, mask=_number(image, _MASKED))
+        return _number(image, _SEEING)
+    mask = card_number(content, _MASKED.encode(), layout) if cut.obeys_header else _NAN
+    _place(path, layout.image(content), cut, target, mask=mask)
     return card_number(content, _SEEING.encode(), layout)
 
 
@@ -171,7 +182,7 @@ def _read_other_cube(
     cube = read_fits(_path(path), hdu=0, axes=3, error=StampError)
     _require_planes(path, planes, len(cube.pixels))
     _place(path, cube.pixels[planes], cut, target)
-    return _seeing(cube)
+    return _number(cube, _SEEING)
 
 
 def _require_planes(path: bytes, planes: NDArray[np.integer], count: int) -> None:
@@ -206,23 +217,38 @@ def _stretch(
     return cube if len(cube) == len(planes) else cube[planes - first]
 
 
-def _place(path: bytes, stamps: NDArray[Any], cut: Cut, target: NDArray[np.float32]) -> None:
-    """Put the middle of stamps of shape (..., ny, nx) into ``target``."""
+def _place(
+    path: bytes,
+    stamps: NDArray[Any],
+    cut: Cut,
+    target: NDArray[np.float32],
+    *,
+    mask: float = _NAN,
+) -> None:
+    """Put the middle of stamps of shape (..., ny, nx) into ``target``.
+
+    ``mask`` is what their header says of masked pixels, NaN for nothing.
+    """
     ny, nx = stamps.shape[-2:]
+    if cut.stamp_side is not None and (ny, nx) != (cut.stamp_side, cut.stamp_side):
+        wanted = f"{cut.stamp_side} x {cut.stamp_side}"
+        raise StampSizeError(f"{_path(path)}: {nx} x {ny} pixels, not {wanted}")
     try:
         rows, columns = crop_window(ny, nx, extent=cut.extent)
     except StampError as error:
-        raise StampError(f"{_path(path)}: {error}") from error
+        raise StampSizeError(f"{_path(path)}: {error}") from error
     middle = stamps[..., rows, columns]
     inside = target[..., : middle.shape[-2], : middle.shape[-1]]
     inside[...] = middle
     if cut.mask_value is not None:
         inside[middle == cut.mask_value] = np.nan
+    elif cut.obeys_header and not np.isnan(mask):
+        inside[middle == mask] = np.nan
 
 
-def _seeing(image: FitsImage) -> float:
-    value = header_value(image.header, _SEEING)
-    return float(value) if isinstance(value, int | float) else float("nan")
+def _number(image: FitsImage, keyword: str) -> float:
+    value = header_value(image.header, keyword)
+    return float(value) if isinstance(value, int | float) else _NAN
 
 
 def _path(path: bytes) -> Path:

@@ -10,6 +10,7 @@ Each is also the built-in exception that it refines, so a caller can catch eithe
     │   └── DatabaseBusyError   DatabaseError   which went away or is busy: worth another try
     ├── ImageError      OSError       a difference image
     ├── StampError      OSError       a small cutout
+    │   └── StampSizeError      StampError      which has another size than it must have
     ├── DatasetError    ValueError    a training set
     ├── ModelError      ValueError    a classifier
     └── ReleaseError    ValueError    a new classifier is worse than the one it would replace
@@ -27,6 +28,7 @@ __all__ = [
     "RecipeError",
     "ReleaseError",
     "StampError",
+    "StampSizeError",
 ]
 
 
@@ -60,6 +62,10 @@ class ImageError(RealBogusError, OSError):
 
 class StampError(RealBogusError, OSError):
     """A stamp is missing, damaged, or too small."""
+
+
+class StampSizeError(StampError):
+    """A stamp is smaller than a feature, or not of the size that its survey gives stamps."""
 
 
 class DatasetError(RealBogusError, ValueError):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realbogus.errors import StampError
+from realbogus.errors import StampError, StampSizeError
 from realbogus.files import atomic_path, write_small_file
 from realbogus.fitsfiles import (
     FitsImage,
@@ -148,7 +148,7 @@ def crop_window(ny: int, nx: int, *, extent: int) -> tuple[slice, slice]:
         If the stamp is smaller than the feature.
     """
     if min(ny, nx) < 2 * extent:
-        raise StampError(f"{nx} x {ny} pixels, smaller than 2 x extent = {2 * extent}")
+        raise StampSizeError(f"{nx} x {ny} pixels, smaller than 2 x extent = {2 * extent}")
     corners = (side // 2 - extent for side in (ny, nx))
     rows, columns = (slice(start, start + 2 * extent + 1) for start in corners)
     return rows, columns

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realbogus.blocks import Cut, read_crops
-from realbogus.errors import StampError
+from realbogus.errors import StampError, StampSizeError
 from realbogus.fitsfiles import encode_cards
 from realbogus.plainfits import card_number, find_layout
 from realbogus.stamps import crop, plane_name, read_planes, read_stamp, write_cube, write_stamp
@@ -193,3 +193,28 @@ def test_only_plain_images_are_read_by_hand(tmp_path):
     assert find_layout(content, axes=3) is None
     assert find_layout(scaled.read_bytes(), axes=2) is None
     assert find_layout(b"", axes=2) is None
+
+
+@pytest.mark.parametrize("packing", [None, "RICE_1"])
+def test_the_value_of_masked_pixels_in_the_header_counts_only_if_it_shall(tmp_path, packing):
+    pixels = unique_image(14, 14)
+    pixels[7, 7] = -31415
+    write_fits(tmp_path / "a.fits", pixels, packing=packing, MASKVAL=-31415.0)
+    cuts = {
+        "header": Cut(5, None, obeys_header=True),
+        "option": Cut(5, None, mask_value=float(pixels[6, 6]), obeys_header=True),
+        "neither": Cut(5, None),
+    }
+    found = {
+        name: np.argwhere(np.isnan(crops_of(tmp_path, "a.fits", cut=cut).pixels[0])).tolist()
+        for name, cut in cuts.items()
+    }
+    assert found == {"header": [[5, 5]], "option": [[4, 4]], "neither": []}
+
+
+def test_a_stamp_of_another_size_than_its_survey_makes_is_refused(tmp_path):
+    write_fits(tmp_path / "a.fits", unique_image(20, 30))
+    with pytest.raises(StampSizeError, match=r"a\.fits: 30 x 20 pixels, not 30 x 30"):
+        crops_of(tmp_path, "a.fits", cut=Cut(5, stamp_side=30))
+    with pytest.raises(StampSizeError, match="smaller than 2 x extent = 22"):
+        crops_of(tmp_path, "a.fits", cut=Cut(11))

@@ -13,6 +13,7 @@ REFINED = {
     "DatabaseBusyError": errors.DatabaseError,
     "ImageError": OSError,
     "StampError": OSError,
+    "StampSizeError": errors.StampError,
     "DatasetError": ValueError,
     "ModelError": ValueError,
     "ReleaseError": ValueError,
