@@ -42,10 +42,16 @@ class DatabaseSettings:
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """Where the difference images are, and where missing ones can be fetched."""
+    """Where the difference images and the stamps are, and where missing images can be fetched."""
 
     root: Path
     remote: Remote | None = None
+    stamps: Path | None = None
+
+    @property
+    def stamp_root(self) -> Path:
+        """The folder with the stamps of each database: by default that of the images."""
+        return self.stamps or self.root
 
 
 @dataclass(frozen=True)
@@ -255,7 +261,12 @@ def _password(block: _Block, *, is_needed: bool) -> str | None:
 
 def _images(block: _Block) -> ImageSettings:
     root = Path(block.get("root", str, default="/atlas/diff"))
-    return ImageSettings(root=block.path.parent / root, remote=_remote(block))
+    stamps = block.get("stamps", str)
+    return ImageSettings(
+        root=block.path.parent / root,
+        remote=_remote(block),
+        stamps=None if stamps is None else block.path.parent / stamps,
+    )
 
 
 def _remote(block: _Block) -> Remote | None:

@@ -1,5 +1,6 @@
 import re
 import stat
+from pathlib import Path
 
 import pytest
 import yaml
@@ -229,3 +230,12 @@ def test_a_socket_needs_neither_host_nor_password(tmp_path):
     local = {"username": "reader", "database": "atlas4", "unix_socket": "/run/mysqld.sock"}
     found = load_config(write(tmp_path, databases={"local": local})).database
     assert (found.unix_socket, found.password) == ("/run/mysqld.sock", None)
+
+
+def test_stamps_are_where_the_images_are_unless_they_have_a_root_of_their_own(tmp_path):
+    path = tmp_path / "config.yaml"
+    database = "databases: {local: {url: 'sqlite:///survey.db'}}\n"
+    path.write_text(f"{database}images: {{root: diff}}\n")
+    assert load_config(path).images.stamp_root == tmp_path / "diff"
+    path.write_text(f"{database}images: {{root: diff, stamps: /psdb/images}}\n")
+    assert load_config(path).images.stamp_root == Path("/psdb/images")

@@ -217,7 +217,7 @@ def _recipe(camera: str, selection: Selection) -> Recipe:
 
 
 def _stamp_folder(config: Config, image_root: Path | None) -> Path:
-    return (image_root or config.images.root) / database_folder(config.database)
+    return (image_root or config.images.stamp_root) / database_folder(config.database)
 
 
 def _find(
