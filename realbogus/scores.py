@@ -25,7 +25,17 @@ from realbogus.files import atomic_path, read_lines
 from realbogus.lists import object_of
 from realbogus.recipes import Recipe
 
-__all__ = ["Scores", "label_files", "read_score_recipe", "read_scores", "write_scores"]
+__all__ = [
+    "Column",
+    "Scores",
+    "label_files",
+    "read_score_recipe",
+    "read_scores",
+    "write_ecsv",
+    "write_scores",
+]
+
+log = logging.getLogger(__name__)
 
 log = logging.getLogger(__name__)
 
@@ -38,16 +48,24 @@ _OF_OBJECTS = ("object", "score")
 _LABELS = ("object", "target")
 _CHUNK = 8192
 _META = "# meta: "
-_HEADER = """\
-# %ECSV 1.0
-# ---
-# delimiter: ','
-# datatype:
-# - {name: name, datatype: string, description: file name of the stamp}
-# - {name: object, datatype: string, description: what it is a detection of}
-# - {name: target, datatype: int8, description: 1 for real and 0 for bogus}
-# - {name: score, datatype: float64, description: from 0 (bogus) to 1 (real)}
-"""
+_BEGIN = "# %ECSV 1.0\n# ---\n# delimiter: ','\n# datatype:\n"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its name, its type as ECSV calls it, and what it holds."""
+
+    name: str
+    datatype: str
+    description: str
+
+
+_SCORE_COLUMNS = (
+    Column("name", "string", "file name of the stamp"),
+    Column("object", "string", "what it is a detection of"),
+    Column("target", "int8", "1 for real and 0 for bogus"),
+    Column("score", "float64", "from 0 (bogus) to 1 (real)"),
+)
 
 
 @dataclass(frozen=True)
@@ -66,14 +84,37 @@ class Scores:
 
 def write_scores(path: Path, scores: Scores, recipe: Recipe) -> None:
     """Write a score file."""
-    meta = json.dumps({"recipe": recipe.to_json()})
     columns = (scores.names, scores.objects, scores.targets, scores.scores)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    write_ecsv(path, _SCORE_COLUMNS, rows, recipe)
+
+
+def write_ecsv(
+    path: Path, columns: Sequence[Column], rows: Iterable[Sequence[object]], recipe: Recipe
+) -> None:
+    """Write a table with its recipe, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    columns : sequence of Column
+        What the values of a row are.
+    rows : iterable of sequences
+        Texts and numbers; None where there is no value.
+    recipe : Recipe
+        What made it.
+    """
+    described = "".join(
+        f"# - {{name: {item.name}, datatype: {item.datatype}, description: {item.description}}}\n"
+        for item in columns
+    )
+    meta = json.dumps({"recipe": recipe.to_json()})
     with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
-        stream.write(f"{_HEADER}{_META}{meta}\n# schema: astropy-2.0\n")
+        stream.write(f"{_BEGIN}{described}{_META}{meta}\n# schema: astropy-2.0\n")
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(_OWN)
-        rows = zip(*(column.tolist() for column in columns), strict=True)
-        writer.writerows((*words, format(score, ".7g")) for *words, score in rows)
+        writer.writerow([item.name for item in columns])
+        writer.writerows(map(_words, rows))
 
 
 def read_scores(path: Path, *, labels: Path | None = None, all_real: bool = False) -> Scores:
@@ -98,6 +139,7 @@ def read_scores(path: Path, *, labels: Path | None = None, all_real: bool = Fals
         return _labelled(path, labels)
     columns = _read(path, _OWN, _EARLIER, *([_OF_OBJECTS] if all_real else []))
     if "name" not in columns:
+        columns = _scored(columns, path)
         objects = columns["object"]
         return Scores(objects, objects, np.ones(len(objects), np.int8), columns["score"])
     names = columns["name"]
@@ -126,6 +168,10 @@ def label_files(paths: Sequence[Path]) -> list[str]:
     return [f"{path.parent.name}/{path.stem}" for path in paths]
 
 
+def _words(row: Sequence[object]) -> list[object]:
+    return [format(value, ".7g") if isinstance(value, float) else value for value in row]
+
+
 def _recipe(text: str, path: Path) -> Recipe | None:
     try:
         recipe = json.loads(text).get("recipe")
@@ -142,7 +188,7 @@ def _begin(name: str) -> str:
 
 def _labelled(path: Path, labels: Path) -> Scores:
     """Read the scores of objects, and their targets from another file."""
-    scored, labelled = _read(path, _OF_OBJECTS), _read(labels, _LABELS)
+    scored, labelled = _scored(_read(path, _OF_OBJECTS), path), _read(labels, _LABELS)
     targets: dict[str, int] = {}
     for name, target in zip(labelled["object"].tolist(), labelled["target"].tolist(), strict=True):
         if targets.setdefault(name, target) != target:
@@ -155,6 +201,14 @@ def _labelled(path: Path, labels: Path) -> Scores:
         )
     found = np.array([targets[name] for name in objects.tolist()], np.int8)
     return Scores(objects, objects, found, scored["score"])
+
+
+def _scored(columns: _Columns, path: Path) -> _Columns:
+    """Leave out the objects that have no score, as those without a usable image have none."""
+    has_score = np.isfinite(columns["score"])
+    if not has_score.all():
+        log.warning("%s: %d objects without a score are left out", path, (~has_score).sum())
+    return {name: column[has_score] for name, column in columns.items()}
 
 
 def _require_one_target(path: Path, scores: Scores) -> None:
@@ -221,7 +275,8 @@ def _converted(
 ) -> _Columns:
     """Turn words into arrays; ValueError if some can't be."""
     words = dict(zip(header, zip(*rows, strict=True), strict=True))
-    return {name: _KINDS[name][1](words[name]) for name in form}
+    kinds = {**_KINDS, **_OBJECT_KINDS} if form == _OF_OBJECTS else _KINDS
+    return {name: kinds[name][1](words[name]) for name in form}
 
 
 def _split(line: str) -> list[str]:
@@ -261,6 +316,14 @@ def _values(words: Sequence[str]) -> NDArray[np.float64]:
     return values
 
 
+def _values_if_any(words: Sequence[str]) -> NDArray[np.float64]:
+    """Read scores, NaN where there is none."""
+    values = np.full(len(words), np.nan)
+    given = np.array([word != "" for word in words])
+    values[given] = _values([word for word in words if word != ""])
+    return values
+
+
 _KINDS: Mapping[str, tuple[str, Callable[[Sequence[str]], NDArray[Any]]]] = {
     "name": ("a name", _names),
     "object": ("an object", _names),
@@ -268,3 +331,6 @@ _KINDS: Mapping[str, tuple[str, Callable[[Sequence[str]], NDArray[Any]]]] = {
     "score": ("a score (0 to 1)", _values),
 }
 """What a column holds, in words, and how to read it."""
+
+_OBJECT_KINDS = {"score": (_KINDS["score"][0], _values_if_any)}
+"""The columns that are read otherwise in a file of objects."""

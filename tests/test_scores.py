@@ -162,3 +162,10 @@ def test_a_damaged_recipe_is_one_line(tmp_path, recipe):
 
 def test_a_header_of_another_tool_has_no_recipe(tmp_path):
     assert read_score_recipe(write(tmp_path, '# meta: {"made": "by hand"}\n')) is None
+
+
+def test_only_a_file_of_objects_may_have_rows_without_a_score(tmp_path):
+    with pytest.raises(FormatError, match="line 2: not a name"):
+        read_scores(write(tmp_path, "a_1,1,0.5\nb_1,0,\n"))
+    path = write(tmp_path, "object,score\n7,0.5\n8,\n")
+    assert read_scores(path, all_real=True).objects.tolist() == ["7"]
