@@ -42,6 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--detections", type=int, help="other detections an exposure (about 12,500 at full size)"
     )
+    parser.add_argument(
+        "--stamps",
+        nargs="*",
+        type=int,
+        default=[4],
+        help="lists whose objects have postage stamps as files (4); atlas only",
+    )
     parser.add_argument("--threads", type=int, help="processes (all cores)")
     options = parser.parse_args(argv)
     return run(lambda: _simulate(options), verbose=options.verbose)
@@ -63,6 +70,7 @@ def _simulate(options: argparse.Namespace) -> None:
         asteroids=options.asteroids,
         garbage=options.garbage,
         detections=options.detections,
+        stamps=options.stamps,
         workers=available_cores() if options.threads is None else options.threads,
     )
 

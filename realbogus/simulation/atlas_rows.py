@@ -7,6 +7,7 @@ import numpy as np
 
 from realbogus.database import Database
 from realbogus.simulation.atlas import Observed
+from realbogus.simulation.atlas_stamps import stamp_name
 from realbogus.simulation.catalogue import Row, metadata_row, single
 from realbogus.simulation.pointing import position_code
 from realbogus.simulation.population import Item
@@ -192,11 +193,10 @@ def _statistics_row(sighting: _Sighting) -> Row:
 
 def _stamps(exposure: Observed) -> Iterator[Row]:
     """Give the rows of the survey's own stamps of promoted objects."""
-    day = int(exposure.visit.mjd * 1000.0) / 1000.0
     for row in exposure.rows:
         if row["image_group_id"] is None:
             continue
-        stem = f"{row['atlas_object_id']}_{day:.3f}_{exposure.visit.obs}_{row['det_id']}"
+        stem = stamp_name(exposure, row)
         for kind in ("diff", "target", "ref"):
             yield {
                 "image_type": kind,

@@ -15,8 +15,10 @@ from realbogus.options import require_choice
 from realbogus.parallel import map_unordered
 from realbogus.simulation.atlas import observe_all
 from realbogus.simulation.atlas_rows import fill_atlas_database
+from realbogus.simulation.atlas_stamps import stamp_jobs as atlas_stamp_jobs
+from realbogus.simulation.atlas_stamps import write_stamps
 from realbogus.simulation.plan import ATLAS_SIZE, CAMERAS, Counts, Visit, generator, plan_atlas
-from realbogus.simulation.promoted import list_rows
+from realbogus.simulation.promoted import LISTS, list_rows
 from realbogus.simulation.ps1 import Ps1Object, plan_ps1
 from realbogus.simulation.ps1_rows import fill_ps1_database, stamp_jobs
 from realbogus.simulation.ps1_stamps import write_stamp
@@ -50,6 +52,7 @@ def simulate(
     asteroids: int | None = None,
     garbage: int | None = None,
     detections: int | None = None,
+    stamps: Sequence[int] = (4,),
     workers: int = 1,
 ) -> Path:
     """Make a survey that the pipeline can't tell from a real one.
@@ -82,6 +85,9 @@ def simulate(
     detections : int, optional
         Other detections an exposure; by default as many as make 12,600 on 10560 x 10560 px, and in
         proportion.
+    stamps : sequence of int
+        The lists of ATLAS whose objects have postage stamps as files, and not in the database
+        alone: by default those that wait for a person.
     workers : int
         Processes.
 
@@ -98,6 +104,8 @@ def simulate(
         If the database can't be filled.
     """
     _check(folder, survey, cameras, nights, exposures, size, seed)
+    for number in stamps:
+        require_choice("stamps", str(number), map(str, LISTS))
     counts = _counts(survey, size, asteroids, garbage, detections)
     if database is not None:
         with Database.open(database) as opened:
@@ -106,7 +114,7 @@ def simulate(
         visits = plan_atlas(
             tuple(cameras), tuple(nights), exposures, size=size, seed=seed, counts=counts
         )
-        fill = _make_atlas(folder, visits, seed, workers)
+        fill = _make_atlas(folder, visits, seed, workers, database, stamps)
     else:
         objects = plan_ps1(nights, exposures, seed=seed, counts=counts)
         fill = _make_ps1(folder, objects, seed, workers, database)
@@ -117,21 +125,40 @@ def simulate(
     return _finish(folder, survey, database)
 
 
-def _make_atlas(folder: Path, visits: list[Visit], seed: int, workers: int) -> _Fill:
+def _make_atlas(
+    folder: Path,
+    visits: list[Visit],
+    seed: int,
+    workers: int,
+    database: str | None,
+    lists: Sequence[int],
+) -> _Fill:
     log.info("making %d exposures of ATLAS in %s", len(visits), folder)
-    observed = observe_all(visits, folder / _IMAGES, workers=workers)
-    return partial(fill_atlas_database, observed=observed, rng=generator(seed, "numbers"))
+    root = folder / _IMAGES
+    observed = observe_all(visits, root, workers=workers)
+
+    def fill(opened: Database) -> Iterator[Truth]:
+        yield from fill_atlas_database(opened, observed, generator(seed, "numbers"))
+        jobs = atlas_stamp_jobs(observed, lists, root=root, folder=_stamp_folder(folder, database))
+        made = sum(map_unordered(write_stamps, jobs, workers=workers, label="stamps"))
+        log.info("cut %d postage stamps", made)
+
+    return fill
 
 
 def _make_ps1(
     folder: Path, objects: list[Ps1Object], seed: int, workers: int, database: str | None
 ) -> _Fill:
-    name = _DATABASE if database is None else urlsplit(database).path
-    jobs = list(stamp_jobs(objects, folder / _IMAGES / PurePosixPath(name).stem, seed))
+    jobs = list(stamp_jobs(objects, _stamp_folder(folder, database), seed))
     log.info("making %d stamps of Pan-STARRS in %s", len(jobs), folder)
     for _ in map_unordered(write_stamp, jobs, workers=workers, label="stamps"):
         pass
     return partial(fill_ps1_database, objects=objects)
+
+
+def _stamp_folder(folder: Path, database: str | None) -> Path:
+    name = _DATABASE if database is None else urlsplit(database).path
+    return folder / _IMAGES / PurePosixPath(name).stem
 
 
 def _check(
