@@ -15,7 +15,7 @@ import luigi
 from realbogus.config import SURVEYS, load_config
 from realbogus.cutting import take_thresholds
 from realbogus.errors import ConfigError
-from realbogus.options import parse_holdout, parse_limits, parse_rates
+from realbogus.options import parse_classifiers, parse_holdout, parse_limits, parse_rates
 from realbogus.surveys.atlas import LabelRules as AtlasRules
 from realbogus.surveys.ps1 import LabelRules as Ps1Rules
 from realbogus.tasks import FilesParameter, NightsParameter, RecipeTask, run_luigi
@@ -288,9 +288,10 @@ class KerasTensorflowClassifier(_LocatedTask):
 
     def output(self) -> Sequence[luigi.LocalTarget]:
         scores = luigi.LocalTarget(self.path("outputcsv", "scores.csv"))
-        if self.isUpstream:
-            return [scores]
-        return [scores, luigi.LocalTarget(self.path("classifierfile", "model.h5"))]
+        classifier = luigi.LocalTarget(self.path("classifierfile", "model.h5"))
+        if not self.isUpstream:
+            return [scores, classifier]
+        return [classifier if self.classifierfile and not self.outputcsv else scores]
 
     def run(self) -> None:
         from realbogus.stages.train import train_classifier
@@ -309,6 +310,76 @@ class KerasTensorflowClassifier(_LocatedTask):
             validation_fraction=self.validationFraction,
             seed=self.seed,
             tensorboard=Path(self.tensorboard) if self.tensorboard else None,
+        )
+
+
+class RunKerasTensorflowClassifier(_LocatedTask):
+    """Score new objects of the database, or FITS stamps by name."""
+
+    outputcsv = luigi.Parameter(default="", description="scores (stampLocation/objects.csv)")
+    images = FilesParameter(default=(), description="FITS stamps, folders or files of names")
+    classifier = FilesParameter(
+        default=(), description="MODEL or CAMERA=MODEL (configFile, or stampLocation/model.h5)"
+    )
+    fallback = luigi.Parameter(default="", description="for cameras without one")
+    configFile = luigi.Parameter(default="config.yaml", description="database and classifiers")
+    listid = luigi.IntParameter(default=4, description="list of the objects to score")
+    objects = FilesParameter(default=(), description="ids instead, or files with one a line")
+    imageRoot = luigi.Parameter(default="", significant=False, description="folder of stamps")
+    architecture = luigi.Parameter(default="", significant=False, description="FILE.py:function")
+
+    def classifiers(self) -> Sequence[str]:
+        """Give the classifiers: as asked for, as configured, or the one that training makes."""
+        config = Path(self.configFile)
+        if self.classifier or (config.exists() and load_config(config).classifiers):
+            return self.classifier
+        return [str(Path(self.stampLocation, "model.h5"))]
+
+    def content_inputs(self) -> Mapping[str, Path]:
+        found = parse_classifiers(self.classifiers())
+        if not found and Path(self.configFile).exists():
+            found = dict(load_config(Path(self.configFile)).classifiers)
+        fallback = {"fallback": Path(self.fallback)} if self.fallback else {}
+        named = {f"classifier[{name}]" if name else "classifier": found[name] for name in found}
+        return {**named, **fallback}
+
+    def requires(self) -> Mapping[str, RecipeTask]:
+        trained = [str(Path(self.stampLocation, "model.h5"))]
+        if list(self.classifiers()) != trained:
+            return {}
+        return {
+            "classifier": self.need(
+                KerasTensorflowClassifier,
+                classifierfile=trained[0],
+                stampLocation=self.stampLocation,
+            )
+        }
+
+    def output(self) -> luigi.LocalTarget:
+        return luigi.LocalTarget(self.path("outputcsv", "objects.csv"))
+
+    def wanted_options(self) -> Mapping[str, Any]:
+        if self.images:
+            return {"images": self.images}
+        from realbogus.worklist import read_object_ids
+
+        return (
+            {"objects": read_object_ids(self.objects)} if self.objects else {"listid": self.listid}
+        )
+
+    def run(self) -> None:
+        from realbogus.stages.score import score_objects
+
+        score_objects(
+            [Path(name) for name in self.images],
+            output_csv=Path(self.output().path),
+            classifiers=self.classifiers(),
+            fallback=Path(self.fallback) if self.fallback else None,
+            config_file=Path(self.configFile),
+            list_id=self.listid,
+            objects=self.objects,
+            image_root=Path(self.imageRoot) if self.imageRoot else None,
+            architecture=self.architecture or None,
         )
 
 

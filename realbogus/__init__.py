@@ -13,6 +13,7 @@ options      option values as people type them: nights, lists of files
 exposures    what the names of exposures and stamps say
 lists        ``good.txt``, ``bad.txt``: position, object and stamp in one row
 scores       score files
+verdicts     scores of objects, out of those of their images
 hdf5         the only home of h5py
 fitsfiles    the only home of astropy.io.fits
 plainfits    the layout of plain FITS files, found fast
@@ -26,8 +27,10 @@ quality      what a classifier is worth: thresholds and rates, for its record
 database     the only home of SQLAlchemy: tables, queries, rows
 images       difference images and the stamps cut from them
 stamps       small FITS files, and cubes of them
+worklist     the images that are to be scored
 blocks       many stamps read at once
 features     stamps cropped, turned and normalised
+triage       images treated for their classifiers, apart from those that can't be
 selection    which of the listed stamps make a data set
 dataset      training sets in HDF5
 traits, evaluation   what is known of scored detections, and what a report says of them
@@ -40,8 +43,9 @@ fetch        missing images, by rsync, from the web or from a folder
 provenance   the recipe and the identity of any of these files
 cutouts      the stamps of one exposure: cut, written and listed
 surveys      what a survey knows: cameras, nights, file names, label rules
+bench        which classifier scores the images of which camera
 simulation   a survey made from a seed
-stages       one function a script: cut, build, train, plot, compare, report, …
+stages       one function a script: cut, build, train, score, plot, compare, report, …
 cli, tasks   logging, one line for an error; what the Luigi tasks share
 ===========  =======================================================================
 """

@@ -5,11 +5,13 @@ import os
 import re
 from collections.abc import Iterable
 from datetime import date
+from pathlib import Path
 
 from realbogus.errors import ConfigError
 
 __all__ = [
     "available_cores",
+    "parse_classifiers",
     "parse_date",
     "parse_holdout",
     "parse_limits",
@@ -96,6 +98,34 @@ def parse_names(text: str) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"must be a list of file names such as [a.csv,b.csv]; got {text!r}")
     return tuple(names)
+
+
+def parse_classifiers(words: Iterable[str]) -> dict[str, Path]:
+    """Read classifiers by camera, such as ``02a=a.h5``; or one for all, whose camera is empty.
+
+    Raises
+    ------
+    ConfigError
+        If a camera has two, or there is one for all besides.
+    """
+    found: dict[str, Path] = {}
+    for word in words:
+        camera, equals, name = word.partition("=")
+        camera, name = (camera.strip(), name.strip()) if equals else ("", word)
+        if not name or (equals and not camera):
+            raise ConfigError(
+                f"classifier must be MODEL or CAMERA=MODEL, such as 02a=a.h5; got {word!r}"
+            )
+        if camera in found:
+            what = f"camera {camera}" if camera else "all cameras"
+            raise ConfigError(f"classifier: {what} has two, {found[camera]} and {name}")
+        found[camera] = Path(name)
+    if "" in found and len(found) > 1:
+        raise ConfigError(
+            f"classifier: {found['']} is for all cameras, and others are for some: give the one "
+            "for all others as fallback"
+        )
+    return found
 
 
 def parse_rates(text: str, *, name: str) -> tuple[float, ...]:

@@ -37,8 +37,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-log = logging.getLogger(__name__)
-
 _Columns = Mapping[str, NDArray[Any]]
 _Lines = Sequence[tuple[int, str]]
 

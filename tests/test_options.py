@@ -1,10 +1,12 @@
 import re
+from pathlib import Path
 
 import pytest
 
 from realbogus.errors import ConfigError
 from realbogus.options import (
     available_cores,
+    parse_classifiers,
     parse_holdout,
     parse_limits,
     parse_names,
@@ -119,3 +121,26 @@ def test_limits_as_people_type_them():
 def test_what_are_no_limits_is_an_error(text):
     with pytest.raises(ConfigError, match="fprLimits must be two rates such as"):
         parse_limits(text, name="fprLimits")
+
+
+def test_classifiers_are_one_for_all_or_one_a_camera():
+    assert parse_classifiers(["m.h5"]) == {"": Path("m.h5")}
+    assert parse_classifiers(["02a=a.h5", "04a = b=1.h5"]) == {
+        "02a": Path("a.h5"),
+        "04a": Path("b=1.h5"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["02a="], "must be MODEL or CAMERA=MODEL"),
+        (["=a.h5"], "must be MODEL or CAMERA=MODEL"),
+        (["a.h5", "b.h5"], "all cameras has two, a.h5 and b.h5"),
+        (["02a=a.h5", "02a=b.h5"], "camera 02a has two"),
+        (["a.h5", "02a=b.h5"], "give the one for all others as fallback"),
+    ],
+)
+def test_classifiers_that_contradict_each_other_are_refused(words, part):
+    with pytest.raises(ConfigError, match=part):
+        parse_classifiers(words)

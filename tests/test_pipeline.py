@@ -270,7 +270,7 @@ def test_no_nights_is_one_line(survey, tmp_path):
     [
         (
             ["PlotResult"],
-            "GetCutOuts, KerasTensorflowClassifier, PlotResults; got 'PlotResult'",
+            "PlotResults, RunKerasTensorflowClassifier; got 'PlotResult'",
         ),
         (["PlotResults", "--colour=red"], "--colour: no such option"),
         (["BuildMLDataset", "--e=ten"], "--e: 'ten' is not allowed"),
@@ -364,3 +364,33 @@ def test_release_gate_passes_equals_and_stops_what_is_worse(finished):
     for _ in range(2):
         done = local(*words, "--outputFile=worse.png", cwd=finished)
         assert_fails(done, "the new classifier is significantly worse: fpr of all")
+
+
+def test_new_objects_are_scored_by_the_classifier_that_training_made(finished):
+    done = local("RunKerasTensorflowClassifier", cwd=finished)
+    assert done.returncode == 0, done.stderr
+    lines = (finished / "training" / "objects.csv").read_text().splitlines()
+    assert "object,score,images,spread,score_02a,flags" in lines
+    done = local("RunKerasTensorflowClassifier", cwd=finished)
+    assert done.returncode == 0
+    assert "Did not run any tasks" in done.stderr
+    assert_fails(
+        local("RunKerasTensorflowClassifier", "--listid=2", cwd=finished), "listid = 4, not 2"
+    )
+    assert_fails(
+        local("RunKerasTensorflowClassifier", "--KerasTensorflowClassifier-epochs=9", cwd=finished),
+        "KerasTensorflowClassifier epochs",
+    )
+
+
+def test_images_are_scored_by_the_classifiers_that_are_given(finished):
+    words = ("--images=[training/good]", "--classifier=[02a=training/model.h5]")
+    done = local("RunKerasTensorflowClassifier", *words, "--outputcsv=o.csv", cwd=finished)
+    assert done.returncode == 0, done.stderr
+    assert "score_02a" in (finished / "o.csv").read_text()
+    shutil.rmtree(finished / "training")
+    done = local(
+        *("RunKerasTensorflowClassifier", "--images=[a.fits]", "--classifier=none.h5"),
+        cwd=finished,
+    )
+    assert_fails(done, "classifier: none.h5 does not exist")

@@ -131,6 +131,31 @@ def test_bad_input_to_the_classifier_is_one_line(dataset, tmp_path, words, parts
 
 
 @pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["--classifier", "MODEL"], ["--outputcsv"]),
+        (["--classifier", "none.h5", "--outputcsv=s.csv", "x.fits"], ["none.h5 does not exist"]),
+        (["--classifier", "m.pkl", "x.fits", "--outputcsv=s.csv"], ["m.pkl does not exist"]),
+        (["--classifier", "MODEL", "--outputcsv=s.csv"], ["config.yaml does not exist"]),
+        (["--classifier", "MODEL", "x.fits", "--outputcsv=s.csv"], ["x.fits: no such file"]),
+        (["--classifier", "MODEL", "nothing", "--outputcsv=s.csv"], ["nothing does not exist"]),
+    ],
+)
+def test_bad_input_to_scoring_is_one_line(trained, tmp_path, words, parts):
+    words = [trained / "model.h5" if word == "MODEL" else word for word in words]
+    assert_one_line(run_script("runKerasTensorflowClassifier.py", *words, cwd=tmp_path), *parts)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stamps_are_scored_by_hand(training, trained, tmp_path):
+    words = ("--classifier", f"02a={trained / 'model.h5'}", training / "good")
+    done = run_script("runKerasTensorflowClassifier.py", *words, "--outputcsv=s.csv", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = run_python("-m", "realbogus", "describe", tmp_path / "s.csv", "--results", cwd=ROOT)
+    assert "without_score: 0" in done.stdout
+
+
+@pytest.mark.parametrize(
     ("content", "part"),
     [
         ("ra,dec\n1,2\n", "line 1: not a name, a target"),

@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def _draw_pipeline() -> Figure:
-    figure, axes = _canvas(13, 4.1, (-0.1, 15.7), (0, 4.9))
+    figure, axes = _canvas(13, 4.9, (-0.1, 15.7), (-1.15, 4.6))
     _box(axes, (0, 3.0), (2.5, 1.0), "survey database", colour=_SOURCE)
     _box(axes, (0, 1.1), (2.5, 1.0), "difference images", colour=_SOURCE)
     for index, ((task, script), made) in enumerate(zip(_TASKS, _FILES, strict=True)):
@@ -48,9 +48,27 @@ def _draw_pipeline() -> Figure:
             _arrow(axes, (x - 0.6, 1.75), (x + 0.4, 2.9))
     _arrow(axes, (2.5, 3.5), (3.3, 3.5))
     _arrow(axes, (2.5, 1.75), (3.5, 2.9))
-    axes.text(9.2, 4.65, "asking for any task runs those before it that are missing", ha="center")
-    axes.text(9.2, 0.35, "a file at hand is used, and nothing before it is needed", ha="center")
+    _draw_scoring(axes)
+    axes.text(
+        9.2,
+        4.4,
+        "asking for any task runs those before it that are missing; a file at hand is used, and "
+        "nothing before it is needed",
+        ha="center",
+    )
     return figure
+
+
+def _draw_scoring(axes: Axes) -> None:
+    """Draw the way of new objects: from the database by the classifier to scores."""
+    task, script = "RunKerasTensorflowClassifier", "runKerasTensorflowClassifier.py"
+    _box(axes, (0, -0.8), (2.5, 1.0), "postage stamps\nof new objects", colour=_SOURCE)
+    _box(axes, (9.3, -1.0), (3.35, 1.2), task, script, colour=_TASK)
+    _box(axes, (13.2, -0.95), (2.35, 1.1), "objects.csv", colour=_FILE)
+    _arrow(axes, (2.5, -0.3), (9.3, -0.3))
+    _arrow(axes, (10.97, 0.9), (10.97, 0.2))
+    _arrow(axes, (12.65, -0.4), (13.2, -0.4))
+    axes.text(5.9, -0.05, "those of the eyeball list, or any", ha="center", fontsize=9)
 
 
 def _draw_network() -> Figure:

@@ -12,6 +12,7 @@ from sqlalchemy import CompoundSelect, Select, or_, select, union_all
 
 from realbogus.database.floats import above, at_least, below
 from realbogus.database.schema import SCHEMAS
+from realbogus.database.stamps import BATCH, of_object, with_detection
 
 __all__ = [
     "BATCH",
@@ -23,16 +24,11 @@ __all__ = [
     "stamps_of",
 ]
 
-BATCH = 100
-"""The number of objects whose comments or stamps are asked for at a time."""
-
 _TABLES = SCHEMAS["ps1"].tables
 _objects = _TABLES["tcs_transient_objects"].c
 _comments = _TABLES["tcs_object_comments"].c
 _groups = _TABLES["tcs_object_groups"].c
 _stamps = _TABLES["tcs_postage_stamp_images"].c
-
-_NON_DETECTION = "4300000000"
 
 
 def flagged_objects(list_id: int, *, flagged_after: date) -> Select[tuple[object, ...]]:
@@ -91,13 +87,9 @@ def stamps_of(objects: Sequence[int], *, filter_ending: str) -> CompoundSelect[t
 
 def _stamps_of_one(identifier: int, filter_ending: str) -> Select[tuple[str]]:
     """Ask for the names ``<object>_…`` as a range, which every database finds by its index."""
-    following = chr(ord("_") + 1)
     return select(_stamps.image_filename).where(
-        _stamps.image_filename >= f"{identifier}_",
-        _stamps.image_filename < f"{identifier}{following}",
-        _stamps.image_filename.not_like(f"{identifier}%{_NON_DETECTION}%"),
-        _stamps.image_type == "diff",
-        _stamps.pss_error_code == 0,
+        *of_object(identifier),
+        *with_detection(identifier),
         _stamps.filter.like(f"%{filter_ending}"),
     )
 

@@ -1,18 +1,24 @@
 """Classifier files as files: their names and their recipes, without loading Keras."""
 
+import math
 import zipfile
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from realbogus.calibration import Calibration
-from realbogus.errors import ModelError
+from realbogus.errors import ConfigError, ModelError
 from realbogus.hdf5 import read_recipe
+from realbogus.normalisation import canonical_name
 from realbogus.recipes import Recipe
 
 __all__ = [
     "RECIPE_MEMBER",
     "SUFFIXES",
+    "FeatureOptions",
     "read_calibration",
+    "read_feature_options",
     "read_model_recipe",
     "require_suffix",
 ]
@@ -20,6 +26,26 @@ __all__ = [
 SUFFIXES = (".h5", ".keras")
 RECIPE_MEMBER = "recipe.json"
 _LARGEST_RECIPE = 2**26
+_LARGEST_EXTENT = 500
+
+
+@dataclass(frozen=True)
+class FeatureOptions:
+    """How a classifier wants stamps treated; by default as the documented network does.
+
+    Attributes
+    ----------
+    extent : int
+        Half the side of a feature in pixels.
+    normalisation : str
+        One of the normalisations.
+    mask_value : float or None
+        The value that marks masked pixels, besides NaN.
+    """
+
+    extent: int = 10
+    normalisation: str = "signPreserveNorm"
+    mask_value: float | None = None
 
 
 def read_model_recipe(path: Path) -> Recipe | None:
@@ -59,6 +85,35 @@ def read_calibration(recipe: Recipe | None) -> Calibration:
     return Calibration.from_record(record) if record else Calibration()
 
 
+def read_feature_options(path: Path, recipe: Recipe | None) -> FeatureOptions:
+    """Read how a classifier wants stamps treated, which its recipe says.
+
+    Parameters
+    ----------
+    path : Path
+        Its file, for the message.
+    recipe : Recipe or None
+        Its recipe. Without one it is a classifier of the predecessor, for the documented features.
+
+    Raises
+    ------
+    ModelError
+        If the recipe does not say.
+    """
+    if recipe is None:
+        return FeatureOptions()
+    extent, mask_value = recipe.options.get("e"), recipe.options.get("m")
+    if type(extent) is not int or not 1 <= extent <= _LARGEST_EXTENT:
+        raise ModelError(f"{path}: its recipe gives no extent (e) of features; got {extent!r:.40}")
+    if mask_value is not None and not _is_number(mask_value):
+        raise ModelError(f"{path}: its recipe gives no mask value (m); got {mask_value!r:.40}")
+    try:
+        normalisation = canonical_name(str(recipe.options.get("N")))
+    except ConfigError as error:
+        raise ModelError(f"{path}: in its recipe, {error}") from error
+    return FeatureOptions(extent, normalisation, None if mask_value is None else float(mask_value))
+
+
 def require_suffix(path: Path) -> None:
     """Check that a classifier's name ends as Keras wants it.
 
@@ -69,3 +124,7 @@ def require_suffix(path: Path) -> None:
     """
     if path.suffix not in SUFFIXES:
         raise ModelError(f"classifierfile must end in {' or '.join(SUFFIXES)}; got {path.name!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 from sqlalchemy.dialects import mysql
 
-from realbogus.database import Database, atlas, ps1
+from realbogus.database import Database, atlas, ps1, stamps
 
 SINCE = date(2019, 1, 1)
 EXPOSURE = 40
@@ -98,6 +98,11 @@ ATLAS = {
         [("atlas_detectionsddc", "PRIMARY"), OBJECTS],
         80,
     ),
+    "listed": (
+        stamps.listed_objects("atlas", 4, after=AN_OBJECT),
+        [("atlas_diff_objects", "idx_detection_list")],
+        4000,
+    ),
 }
 BY_LIST = ("tcs_transient_objects", "idx_detection_list")
 SOME = [AN_OBJECT + number * 1000 for number in range(5000, 5100)]
@@ -119,6 +124,12 @@ PS1 = {
         [("tcs_postage_stamp_images", "idx_image_filename")] * 100,
         1000,
     ),
+    "listed": (stamps.listed_objects("ps1", 4, after=AN_OBJECT), [BY_LIST], 4000),
+    "stamps to score": (
+        stamps.stamps_of("ps1", SOME),
+        [("tcs_postage_stamp_images", "idx_image_filename")] * 100,
+        1000,
+    ),
 }
 GROUPS = [("tcs_object_groups", "key_object_group"), ("tcs_transient_objects", "PRIMARY")]
 QUERIES = {("atlas", name): case for name, case in ATLAS.items()}
@@ -133,6 +144,7 @@ def test_a_query_reads_by_its_index_and_joins_no_other_table(filled, survey, nam
     assert not {step[2] for step in plan} & {"ALL", "index"}
     assert max(step[3] for step in plan) <= most_rows
     assert not [step for step in plan if "temporary" in step[4]]
+    assert not (name == "listed" and "filesort" in plan[0][4])
 
 
 def test_a_group_is_looked_for_in_the_groups_only(filled):

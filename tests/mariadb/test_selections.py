@@ -13,6 +13,7 @@ from realbogus.errors import DatabaseError
 from realbogus.lists import read_list
 from realbogus.stages.cut_ps1 import cut_ps1
 from realbogus.surveys.atlas import Selection, night_of, select_night
+from realbogus.surveys.stamps import images_of, objects_on
 from tests.mariadb.server import CAMERAS, NIGHTS
 
 
@@ -156,3 +157,25 @@ def test_an_account_that_only_reads_is_enough_and_can_do_no_more(mariadb, atlas)
         with pytest.raises(DatabaseError, match="CREATE command denied"):
             list(database.rows(text("CREATE TABLE x (y int)")))
         assert list(database.rows(atlas_queries.exposures("02a", NIGHTS[0])))
+
+
+def test_objects_to_score_are_those_of_the_list_with_the_stamps_of_their_exposures(
+    atlas, monkeypatch
+):
+    for name in ("PAGE", "BATCH"):
+        monkeypatch.setattr(f"realbogus.database.stamps.{name}", 2)
+    config = load_config(atlas)
+    with Database.connect(config.database) as database:
+        objects = list(objects_on(database, "atlas", 4))
+        folder = config.images.stamp_root / "atlas"
+        images = list(images_of(database, "atlas", objects, folder))
+    truth = [row for row in read_truth(atlas) if row["role"] == "eyeball"]
+    assert len(objects) > 2
+    assert objects == sorted({int(row["object"]) for row in truth})
+    assert {image.object for image in images} == {str(item) for item in objects}
+    found = {(image.object, image.file.split("_")[-3]) for image in images if image.file}
+    assert found <= {(row["object"], row["exposure"]) for row in truth}
+    assert {obs[:3] for _, obs in found} == {image.camera for image in images if image.file}
+    assert sorted(image.file for image in images if image.file) == sorted(
+        str(path) for path in folder.rglob("*.fits")
+    )

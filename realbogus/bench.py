@@ -1,0 +1,134 @@
+"""Which classifier scores the images of which camera, and how each wants stamps treated."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from realbogus.blocks import Cut
+from realbogus.errors import ConfigError
+from realbogus.features import Treatment
+from realbogus.files import require_readable_file
+from realbogus.models.files import (
+    FeatureOptions,
+    read_feature_options,
+    read_model_recipe,
+    require_suffix,
+)
+from realbogus.provenance import identify
+from realbogus.recipes import Input, Recipe
+from realbogus.surveys.stamps import FORMS, StampForm
+from realbogus.verdicts import FALLBACK
+from realbogus.worklist import Worklist
+
+__all__ = ["Bench", "Seat", "prepare_bench"]
+
+log = logging.getLogger(__name__)
+
+# A camera of this name stands for all, if one classifier was given for all.
+_ALL = ""
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A classifier's file, its recipe, and how it wants stamps treated."""
+
+    path: Path
+    recipe: Recipe | None
+    options: FeatureOptions
+    treatment: Treatment
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The classifiers by camera, and that of the cameras without one."""
+
+    seats: Mapping[str, Seat]
+    fallback: Seat | None = None
+
+    def key(self, camera: str) -> str:
+        """Give the name of the classifier that a camera's images go to."""
+        if _ALL in self.seats:
+            return _ALL
+        return camera if camera in self.seats else FALLBACK
+
+    def used_by(self, worklist: Worklist) -> Mapping[str, Seat]:
+        """Give the classifiers that images need, by the names that `key` gives."""
+        fallback = {} if self.fallback is None else {FALLBACK: self.fallback}
+        used = {self.key(camera) for camera in worklist.cameras}
+        return {key: seat for key, seat in {**self.seats, **fallback}.items() if key in used}
+
+    def require_all(self, worklist: Worklist) -> None:
+        """Check that every image has a classifier.
+
+        Raises
+        ------
+        ConfigError
+            If a camera has none, and there is no fallback.
+        """
+        used = self.used_by(worklist)
+        for camera, count in sorted(worklist.cameras.items()):
+            if self.key(camera) not in used:
+                whose = f"camera {camera}" if camera else "the unknown camera"
+                raise ConfigError(
+                    f"classifier: {whose} has none, and took {count} images such as "
+                    f"{worklist.examples[camera]}: give {camera or 'CAMERA'}=MODEL, or a fallback"
+                )
+
+    @property
+    def inputs(self) -> Mapping[str, Input]:
+        """What recipes say of the classifiers."""
+        names = {key: f"classifier[{key}]" if key else "classifier" for key in self.seats}
+        found = {names[key]: identify(seat.path) for key, seat in self.seats.items()}
+        if self.fallback is not None:
+            found[FALLBACK] = identify(self.fallback.path)
+        return found
+
+
+def prepare_bench(
+    classifiers: Mapping[str, Path], *, fallback: Path | None, form: StampForm | None
+) -> Bench:
+    """Read how each classifier wants stamps treated; nothing heavy is loaded.
+
+    Parameters
+    ----------
+    classifiers : mapping of str to Path
+        By camera, or one for all, whose camera is empty.
+    fallback : Path, optional
+        That of the cameras without one.
+    form : StampForm, optional
+        What the survey's stamps are like; None for stamps of any kind.
+
+    Raises
+    ------
+    ConfigError, ModelError
+        If there is no such camera, or a file is missing or no classifier.
+    """
+    forms = FORMS.values() if form is None else [form]
+    known = [camera for item in forms for camera in item.cameras]
+    for camera in classifiers:
+        if camera != _ALL and camera not in known:
+            raise ConfigError(f"classifier: {camera!r} is not a camera: {', '.join(known)}")
+    if fallback is not None and _ALL in classifiers:
+        raise ConfigError(
+            f"fallback: {classifiers[_ALL]} is for all cameras, so none can be without"
+        )
+    seats = {camera: _seat(path, "classifier", form) for camera, path in classifiers.items()}
+    return Bench(seats, None if fallback is None else _seat(fallback, FALLBACK, form))
+
+
+def _seat(path: Path, name: str, form: StampForm | None) -> Seat:
+    require_readable_file(path, name=name)
+    require_suffix(path)
+    recipe = read_model_recipe(path)
+    options = read_feature_options(path, recipe)
+    if recipe is None:
+        log.warning("%s says nothing of its features: those of the predecessor are assumed", path)
+    cut = Cut(
+        options.extent,
+        extension=None if form is None else form.hdu,
+        mask_value=options.mask_value,
+        obeys_header=True,
+        stamp_side=None if form is None else form.side,
+    )
+    return Seat(path, recipe, options, Treatment(cut, options.normalisation))
