@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from threading import Thread
 
 import pytest
 from distributed import Client
@@ -19,16 +20,30 @@ NIGHTS = (58310, 58311)
 WORKERS = 2
 
 
+@pytest.fixture(scope="module")
+def shared_cluster(tmp_path_factory):
+    """Start a cluster for tests that leave it as it is."""
+    with cluster_in(tmp_path_factory.mktemp("cluster")) as started:
+        yield started
+
+
 @pytest.fixture
 def cluster(tmp_path):
-    """Start a scheduler and two workers without nannies; give its address and the processes."""
+    """Start a cluster for a test that kills workers."""
+    with cluster_in(tmp_path) as started:
+        yield started
+
+
+@contextlib.contextmanager
+def cluster_in(folder):
+    """Run a scheduler and two workers without nannies; give its address and the processes."""
     address = f"tcp://127.0.0.1:{free_port()}"
     common = ["--host", "127.0.0.1", "--no-dashboard"]
     scheduler = ["scheduler", "--port", address.rpartition(":")[2], *common]
     worker = ["worker", address, "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1"]
     with contextlib.ExitStack() as stack:
-        processes = [start(stack, tmp_path, scheduler)]
-        processes += [start(stack, tmp_path, worker) for _ in range(WORKERS)]
+        processes = [start(stack, folder, scheduler)]
+        processes += [start(stack, folder, worker) for _ in range(WORKERS)]
         with Client(address, timeout=60, set_as_default=False) as client:
             client.wait_for_workers(WORKERS, timeout=60)
         yield address, processes[1:]
@@ -47,12 +62,8 @@ def running(folder, words):
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()
+        process.wait()
 
 
 def start(stack, folder, words):
@@ -68,16 +79,16 @@ def fail(name):
     raise ImageError(f"{name}: truncated")
 
 
-def test_work_is_spread_over_the_workers_of_the_cluster(cluster):
-    address, processes = cluster
+def test_work_is_spread_over_the_workers_of_the_cluster(shared_cluster):
+    address, processes = shared_cluster
     with open_workers(1, scheduler=address) as workers:
         found = set(workers.map(slow_process_of, range(8)))
     assert found == {process.pid for process in processes}
 
 
-def test_an_error_comes_back_as_itself(cluster):
+def test_an_error_comes_back_as_itself(shared_cluster):
     with (
-        open_workers(1, scheduler=cluster[0]) as workers,
+        open_workers(1, scheduler=shared_cluster[0]) as workers,
         pytest.raises(ImageError, match=r"^02a\.fz: truncated$"),
     ):
         list(workers.map(fail, ["02a.fz"]))
@@ -112,20 +123,41 @@ def test_a_cluster_without_workers_is_not_waited_for(cluster, monkeypatch):
 
 
 @pytest.mark.parametrize("stamp_format", ["files", "cube"])
-def test_stamps_of_a_cluster_are_those_of_this_machine(cluster, survey, tmp_path, stamp_format):
-    address, processes = cluster
+def test_stamps_of_a_cluster_are_those_of_this_machine(
+    shared_cluster, survey, tmp_path, stamp_format
+):
     options = {"nights": NIGHTS, "stamp_format": stamp_format}
     cut_atlas(survey, location=tmp_path / "here", stamp_threads=1, **options)
-    processes[0].send_signal(signal.SIGKILL)
-    cut_atlas(survey, location=tmp_path / "there", scheduler=address, **options)
+    cut_atlas(survey, location=tmp_path / "there", scheduler=shared_cluster[0], **options)
     here, there = (contents(tmp_path / name) for name in ("here", "there"))
     assert len(here) > 7
     assert here == there
 
 
+def test_a_worker_killed_half_way_through_a_night_changes_nothing(cluster, survey, tmp_path):
+    address, processes = cluster
+    killer = Thread(target=kill_at_the_first_list, args=(tmp_path / "there", processes[0]))
+    killer.start()
+    for place, options in (("here", {"stamp_threads": 1}), ("there", {"scheduler": address})):
+        cut_atlas(survey, nights=NIGHTS, location=tmp_path / place, **options)
+    killer.join()
+    assert processes[0].wait(10) == -signal.SIGKILL
+    assert contents(tmp_path / "here") == contents(tmp_path / "there")
+
+
+def kill_at_the_first_list(folder, process):
+    deadline = time.monotonic() + 60
+    while not list(folder.glob("exposures/*.txt")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+
+
 def contents(folder):
+    """Give all files but those that a killed process did not finish, which are hidden."""
     return {
-        path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+        path.relative_to(folder): path.read_bytes()
+        for path in folder.rglob("[!.]*")
+        if path.is_file()
     }
 
 
