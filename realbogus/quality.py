@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from realbogus.calibration import calibration_error
 from realbogus.intervals import Sample, area, operating_points
-from realbogus.metrics import Interval
+from realbogus.known import median_scores
+from realbogus.metrics import Interval, number_objects
 
 __all__ = ["MISSED", "find_thresholds", "judge", "object_scores"]
 
@@ -62,19 +63,18 @@ def judge(
 def object_scores(
     targets: NDArray[np.integer], scores: NDArray[np.floating], objects: NDArray[Any]
 ) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-    """Give the target and the score of each object: the largest and the median of its own.
+    """Give the target and the score of each object, the largest and the median of its own.
+
+    Objects are in the order in which they come.
 
     Returns
     -------
     tuple of two ndarray of shape (m,)
     """
-    order = np.lexsort((scores, objects))
-    _, starts = np.unique(objects[order], return_index=True)
-    ends = np.append(starts[1:], len(order))
-    ordered, middle = scores[order].astype(np.float64), (starts + ends - 1) / 2
-    lower, upper = np.floor(middle).astype(int), np.ceil(middle).astype(int)
-    kinds = np.maximum.reduceat(targets[order], starts).astype(np.int8)
-    return kinds, (ordered[lower] + ordered[upper]) / 2
+    _, medians = median_scores(objects, np.asarray(scores, np.float64))
+    kinds = np.zeros(len(medians), np.int8)
+    np.maximum.at(kinds, number_objects(objects), targets)
+    return kinds, medians
 
 
 def _judge(

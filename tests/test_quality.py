@@ -38,5 +38,5 @@ def test_an_object_has_the_median_of_its_scores():
     objects = np.array(["b", "a", "b", "a", "b", "c"])
     scores = np.array([0.9, 0.2, 0.1, 0.4, 0.7, 0.5])
     kinds, medians = object_scores(np.array([1, 0, 1, 0, 1, 0]), scores, objects)
-    assert kinds.tolist() == [0, 1, 0]
-    assert medians == pytest.approx([0.3, 0.7, 0.5])
+    assert kinds.tolist() == [1, 0, 0]
+    assert medians == pytest.approx([0.7, 0.3, 0.5])

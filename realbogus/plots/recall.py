@@ -69,6 +69,7 @@ def _draw_scores(figure: SubFigure, known: KnownObjects, threshold: float) -> No
         )
     axes.axvline(threshold, color="black", linewidth=1.2, linestyle="--")
     axes.set(xlim=(0, 1), xlabel="Score", ylabel="Objects", yscale="log", ylim=(0.7, None))
+    axes.yaxis.set_minor_formatter("")
     axes.yaxis.set_major_formatter(lambda number, _: f"{number:g}")
     axes.set_title(f"{known.label}: {known.recall(threshold).as_percent()} of {count:,} found")
     box = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 1}
