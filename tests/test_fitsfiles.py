@@ -386,6 +386,29 @@ def test_a_tile_that_would_unpack_to_more_than_it_says_is_refused(tmp_path, read
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("read", READ_ALL)
+def test_a_zipped_tile_beside_packed_ones_is_looked_at(tmp_path, read):
+    noise = np.random.default_rng(0).normal(0, 30, (64, 64)).astype(np.float32)
+    path = write_fits(tmp_path / "image.fz", noise, packing="RICE_1")
+    with fits.open(path, disable_image_compression=True) as hdus:
+        header, data = hdus[1].header.copy(), hdus[1].data
+        tiles = list(data["COMPRESSED_DATA"])
+        zipped = [np.array([], np.uint8) for _ in tiles]
+        tiles[3] = zipped[3]
+        zipped[3] = np.frombuffer(gzip.compress(b"\0" * 300_000_000), np.uint8)
+        columns = [
+            fits.Column("COMPRESSED_DATA", "PB()", array=np.array(tiles, object)),
+            fits.Column("GZIP_COMPRESSED_DATA", "PB()", array=np.array(zipped, object)),
+            fits.Column("ZSCALE", "D", array=data["ZSCALE"]),
+            fits.Column("ZZERO", "D", array=data["ZZERO"]),
+        ]
+        table = fits.BinTableHDU.from_columns(columns)
+    table.header.update({key: value for key, value in header.items() if key[:1] == "Z"})
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path, overwrite=True)
+    with pytest.raises(ImageError, match=r"image\.fz: has tiles that are larger than"):
+        read(path)
+
+
 def test_an_archive_with_a_header_that_lies_is_one_line(tmp_path):
     path = write_fits(tmp_path / "image.fits", unique_image(40, 40))
     replace_card(path, "NAXIS", f"NAXIS   = {2_147_483_648:20d}")
