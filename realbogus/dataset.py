@@ -16,7 +16,7 @@ are what the names of the files begin with.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import isqrt
@@ -262,27 +262,25 @@ def read_part(path: Path, which: str, *, largest: int | None = None) -> Part:
     DatasetError
         If the file is not a data set, or its arrays do not belong together.
     """
-    with open_hdf5(path) as file:
-        read = _read_old if _is_old(file, which) else _read_own
-        stays = largest is not None and _size(file, which) > largest
-        part = read(file, which, path, pixels=not stays)
-        shape = file[_NAMES[which][0]].shape
-    if stays and len(shape) == 3:
-        stored = StoredStamps(path, which, np.arange(shape[0]), shape[1:])
+    stored = None if largest is None else _stored(path, which, largest)
+    if stored is not None:
         # It stands for an array wherever rows are chosen, and np.asarray makes it one.
-        part = replace(part, stamps=cast(NDArray[np.float32], stored))
-    elif stays:
-        part = replace(part, stamps=read_part(path, which).stamps)
+        return replace(read_columns(path, which), stamps=cast(NDArray[np.float32], stored))
+    with open_hdf5(path) as file:
+        part = _reader(file, which)(file, which, path)
     _check_columns(part, path, len(part.stamps))
-    if stays:
-        return part
     _check_pixels(part, path)
     return part
 
 
-def _size(file: File, which: str) -> int:
+def _stored(path: Path, which: str, largest: int) -> StoredStamps | None:
+    """Give stamps that stay in the file; None if they are fewer bytes, or flattened."""
     name = _NAMES[which][0]
-    return 4 * int(np.prod(file[name].shape)) if name in file else 0
+    with open_hdf5(path) as file:
+        shape: tuple[int, ...] = file[name].shape if name in file else ()
+    if len(shape) != 3 or 4 * int(np.prod(shape)) <= largest:
+        return None
+    return StoredStamps(path, which, np.arange(shape[0]), (shape[1], shape[2]))
 
 
 def read_columns(path: Path, which: str) -> Part:
@@ -294,8 +292,7 @@ def read_columns(path: Path, which: str) -> Part:
         If the file is not a data set, or its columns do not belong together.
     """
     with open_hdf5(path) as file:
-        read = _read_old if _is_old(file, which) else _read_own
-        part = read(file, which, path, pixels=False)
+        part = _reader(file, which)(file, which, path, pixels=False)
         count = len(file[_NAMES[which][0]])
     _check_columns(part, path, count)
     return part
@@ -326,6 +323,10 @@ def _encoded(values: NDArray[Any]) -> NDArray[Any]:
         return values
     texts = values if values.dtype.kind == "S" else np.array([text.encode() for text in values])
     return texts.astype(text_type(texts.dtype.itemsize))
+
+
+def _reader(file: File, which: str) -> Callable[..., Part]:
+    return _read_old if _is_old(file, which) else _read_own
 
 
 def _is_old(file: File, which: str) -> bool:
