@@ -72,21 +72,22 @@ def write_small_file(path: str, content: bytes) -> None:
     folder, name = os.path.split(path)
     part = f"{folder or '.'}/.{name}.{os.getpid()}"
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-        try:
-            while content:
-                content = content[os.write(descriptor, content) :]
-        finally:
-            os.close(descriptor)
-        os.replace(part, path)  # noqa: PTH105 - a tenth of what pathlib takes
-    except OSError as error:
+        with errors_name(path):
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            try:
+                while content:
+                    content = content[os.write(descriptor, content) :]
+            finally:
+                os.close(descriptor)
+            os.replace(part, path)  # noqa: PTH105 - a tenth of what pathlib takes
+    except BaseException:
         with suppress(OSError):
             os.unlink(part)  # noqa: PTH108
-        raise OSError(error.errno, error.strerror, path) from error
+        raise
 
 
 @contextmanager
-def errors_name(target: Path) -> Iterator[None]:
+def errors_name(target: Path | str) -> Iterator[None]:
     """Let the operating system's errors in the block name the file that was being written.
 
     The errors of this project pass unchanged.

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from realbogus.errors import FormatError
 from realbogus.intervals import wilson
-from realbogus.metrics import Interval, number_objects
+from realbogus.metrics import Interval, median_scores
 from realbogus.scores import read_scores
 
-__all__ = ["KnownObjects", "median_scores", "read_known_objects"]
+__all__ = ["KnownObjects", "read_known_objects"]
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,3 @@ def read_known_objects(path: Path, label: str) -> KnownObjects:
     objects, medians = median_scores(scores.objects, scores.scores)
     order = np.argsort(medians, kind="stable")
     return KnownObjects(label, objects[order], medians[order])
-
-
-def median_scores(
-    objects: NDArray[Any], scores: NDArray[np.float64]
-) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Return each object once, and the median of its scores; all arrays have one dimension."""
-    numbers = number_objects(objects)
-    order = np.lexsort((scores, numbers))
-    ordered, sizes = scores[order], np.bincount(numbers)
-    first = np.cumsum(sizes) - sizes
-    medians = (ordered[first + (sizes - 1) // 2] + ordered[first + sizes // 2]) / 2
-    _, places = np.unique(numbers, return_index=True)
-    return objects[places], medians

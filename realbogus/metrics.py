@@ -23,6 +23,7 @@ __all__ = [
     "bootstrap",
     "fpr_at_mdr",
     "mdr_at_fpr",
+    "median_scores",
     "number_objects",
     "rates",
 ]
@@ -108,6 +109,19 @@ def number_objects(objects: NDArray[Any]) -> NDArray[np.intp]:
     numbers: defaultdict[Any, int] = defaultdict()
     numbers.default_factory = numbers.__len__
     return np.fromiter(map(numbers.__getitem__, objects.tolist()), np.intp, len(objects))
+
+
+def median_scores(
+    objects: NDArray[Any], scores: NDArray[np.float64]
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Return each object once, and the median of its scores; all arrays have one dimension."""
+    numbers = number_objects(objects)
+    order = np.lexsort((scores, numbers))
+    ordered, sizes = scores[order], np.bincount(numbers)
+    first = np.cumsum(sizes) - sizes
+    medians = (ordered[first + (sizes - 1) // 2] + ordered[first + sizes // 2]) / 2
+    _, places = np.unique(numbers, return_index=True)
+    return objects[places], medians
 
 
 def bootstrap(

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from realbogus.calibration import calibration_error
 from realbogus.intervals import Sample, area, operating_points
-from realbogus.known import median_scores
-from realbogus.metrics import Interval, number_objects
+from realbogus.metrics import Interval, median_scores, number_objects
 
 __all__ = ["MISSED", "find_thresholds", "judge", "object_scores"]
 

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realbogus.errors import FormatError
-from realbogus.known import KnownObjects, median_scores, read_known_objects
+from realbogus.known import KnownObjects, read_known_objects
+from realbogus.metrics import median_scores
 from realbogus.scores import Scores, write_scores
 from tests.helpers import make_recipe
 

@@ -6,8 +6,7 @@ import numpy as np
 
 from realbogus.budgets import Budget, Night, budget_of_eyeballs, budget_of_mdr
 from realbogus.errors import ConfigError, FormatError
-from realbogus.known import median_scores
-from realbogus.metrics import number_objects
+from realbogus.metrics import median_scores, number_objects
 from realbogus.scores import Scores, read_scores
 
 __all__ = ["find_budget"]

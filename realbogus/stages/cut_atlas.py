@@ -140,7 +140,6 @@ def cut_atlas(
         stamps_to_generate,
         download_threads,
     )
-    make_folders(location, stamp_format)
     count = available_cores() if stamp_threads is None else stamp_threads
     with open_workers(count, scheduler=scheduler, preload=["realbogus.cutouts"]) as workers:
         done = _cut_nights(plan, sorted(set(nights)), workers)
@@ -291,6 +290,8 @@ def _fetch_missing(jobs: Sequence[ExposureJob], plan: _Plan) -> int:
 
 
 def _cut_all(jobs: Sequence[ExposureJob], workers: Workers) -> tuple[Outcome, ...]:
+    for job in jobs[:1]:
+        make_folders(job.location, job.stamp_format)
     results = workers.map(cut_exposure, jobs, on_death=_worker_died)
     outcomes = progress(results, label="exposures", total=len(jobs))
     return tuple(sorted(outcomes, key=lambda outcome: outcome.obs))

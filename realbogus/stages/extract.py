@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from realbogus.errors import StampError
 from realbogus.files import require_writable_folder
 from realbogus.stamps import read_plane, split_plane, write_plane
 
@@ -38,10 +37,9 @@ def extract_planes(names: Sequence[str], folder: Path) -> list[Path]:
 
 
 def _extract(name: str, folder: Path) -> Path:
+    stamp = read_plane(name)
     file, plane = split_plane(name)
-    if plane is None:
-        raise StampError(f"{name}: not the name of a plane, such as cube.fits[7]")
     path = folder / f"{Path(file).stem}_{plane}.fits"
-    write_plane(path, read_plane(name))
+    write_plane(path, stamp)
     log.info("%s", path)
     return path
