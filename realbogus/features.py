@@ -1,7 +1,7 @@
 """Features out of stamps: cropped, turned and normalised, block by block, in a random order."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -88,18 +88,13 @@ def make_features(job: Job, treatment: Treatment) -> Features:
         If a stamp can't be read, or is smaller than the feature.
     """
     crops = read_crops(job.folder, job.files, job.planes, treatment.cut)
-    masked = 1 - np.isfinite(_feature(crops.pixels)).mean(axis=(1, 2), dtype=np.float32)
+    masked = _masked_fraction(crops.pixels)
     kept = np.flatnonzero(masked < 1)
     turned = kept[job.is_train[kept]]
-    parts = [_normalised(crops.pixels, kept, 0, treatment.normalisation)]
-    for turn in treatment.turns:
-        parts.append(_normalised(crops.pixels, turned, turn, treatment.normalisation))
-    return Features(
-        np.concatenate(parts),
-        np.concatenate([kept, *(turned for _ in treatment.turns)]),
-        masked,
-        crops.seeing,
-    )
+    rows = np.concatenate([kept, *(turned for _ in treatment.turns)])
+    turns = np.repeat([0, *treatment.turns], [len(kept), *(len(turned) for _ in treatment.turns)])
+    pixels = _normalised(crops.pixels, rows, turns, treatment.normalisation)
+    return Features(pixels, rows, masked, crops.seeing)
 
 
 def reading_order(
@@ -136,16 +131,21 @@ def _feature(crops: NDArray[np.float32]) -> NDArray[np.float32]:
     return crops[:, :-1, :-1]  # (n, 2 * extent, 2 * extent)
 
 
+def _masked_fraction(crops: NDArray[np.float32]) -> NDArray[np.float32]:
+    if np.isfinite(crops).all():
+        return np.zeros(len(crops), np.float32)
+    return 1 - np.isfinite(_feature(crops)).mean(axis=(1, 2), dtype=np.float32)
+
+
 def _normalised(
-    crops: NDArray[np.float32], rows: NDArray[np.int64], turn: int, name: str
+    crops: NDArray[np.float32], rows: NDArray[np.int64], turns: NDArray[np.int64], name: str
 ) -> NDArray[np.float32]:
     """Turn crops about their middle pixel, which holds the source, and normalise the features."""
     features = np.empty((len(rows), crops.shape[1] - 1, crops.shape[2] - 1), np.float32)
-    for some in _slices(len(rows), _CACHED):
-        turned = np.rot90(crops[rows[some]], turn, axes=(1, 2))
-        features[some] = normalise(_feature(turned), name)
+    bounds = [0, *(np.flatnonzero(np.diff(turns)) + 1).tolist(), len(rows)]
+    for first, last in pairwise(bounds):
+        for start in range(first, last, _CACHED):
+            some = slice(start, min(start + _CACHED, last))
+            turned = np.rot90(crops[rows[some]], turns[first], axes=(1, 2))
+            features[some] = normalise(_feature(turned), name)
     return features
-
-
-def _slices(count: int, step: int) -> Iterator[slice]:
-    return (slice(start, start + step) for start in range(0, count, step))

@@ -26,9 +26,6 @@ __all__ = [
 
 _BLUR = 1.0
 _untyped_reconstruction: Callable[..., Any] = reconstruction
-# Relative to the largest pixel: below this a stamp is flat but for rounding.
-_FLAT = 1e-14
-_AXES = (-2, -1)
 
 
 def no_normalisation(stamps: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -43,12 +40,18 @@ def sign_preserving_log(stamps: NDArray[np.floating]) -> NDArray[np.float32]:
     Sigma is the standard deviation of the unmasked pixels of each stamp. A stamp without any
     variation, or without a pixel, becomes 0 everywhere.
     """
-    unmasked = np.isfinite(stamps)
-    pixels = _scaled(np.where(unmasked, stamps, 0).astype(np.float64))
+    flat = stamps.reshape(len(stamps), stamps.shape[1] * stamps.shape[2])
+    unmasked = np.isfinite(flat)
+    pixels = _scaled(flat, unmasked)
     sigma = _deviation(pixels, unmasked)
-    varies = sigma > _FLAT
-    compressed = np.sign(pixels) * np.log1p(np.abs(pixels) / np.where(varies, sigma, 1))
-    return np.where(varies & unmasked, compressed, 0).astype(np.float32)
+    varies = sigma > 0
+    compressed = np.abs(pixels)
+    compressed /= np.where(varies, sigma, 1)
+    np.log1p(compressed, out=compressed)
+    np.copysign(compressed, pixels, out=compressed)
+    if not varies.all():
+        compressed[~varies[:, 0]] = 0
+    return compressed.reshape(stamps.shape)
 
 
 def background_subtracted_log(stamps: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -91,18 +94,33 @@ def normalise(stamps: NDArray[np.floating], name: str) -> NDArray[np.float32]:
     return NORMALISATIONS[canonical_name(name)](stamps)
 
 
-def _scaled(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Divide each stamp by its largest absolute value, so that squares can't overflow."""
-    scale = np.max(np.abs(pixels), axis=_AXES, keepdims=True, initial=0)
-    return pixels / np.where(scale > 0, scale, 1)
+def _scaled(stamps: NDArray[np.floating], unmasked: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Divide each stamp, a row, by its largest absolute value, so that squares can't overflow.
+
+    Masked pixels become 0; those of a stamp without any variation become 1 or -1 exactly.
+    """
+    pixels = stamps if unmasked.all() else np.where(unmasked, stamps, 0)
+    scale = np.maximum(pixels.max(axis=1), -pixels.min(axis=1))[:, np.newaxis]
+    scaled = pixels / np.where(scale > 0, scale, 1)
+    return scaled.astype(np.float32, copy=False)
 
 
-def _deviation(pixels: NDArray[np.float64], unmasked: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the standard deviation of the unmasked pixels; 0 where there are none."""
-    count = np.maximum(unmasked.sum(axis=_AXES, keepdims=True), 1)
-    mean = np.sum(pixels, axis=_AXES, keepdims=True, where=unmasked) / count
-    squares = np.sum((pixels - mean) ** 2, axis=_AXES, keepdims=True, where=unmasked)
-    deviation: NDArray[np.float64] = np.sqrt(squares / count)
+def _deviation(pixels: NDArray[np.float32], unmasked: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return the standard deviation of the unmasked pixels of each row; 0 where there are none.
+
+    By the corrected two-pass algorithm, for the mean is rounded (Chan, Golub & LeVeque 1983,
+    Am. Stat. 37, 242).
+    """
+    is_whole = bool(unmasked.all())
+    count: Any = np.float32(pixels.shape[1])
+    if not is_whole:
+        count = np.maximum(np.count_nonzero(unmasked, axis=1), 1).astype(np.float32)
+    apart = pixels - (pixels.sum(axis=1) / count)[:, np.newaxis]
+    if not is_whole:
+        apart *= unmasked
+    squares = np.einsum("ij,ij->i", apart, apart) / count
+    variance = squares - (apart.sum(axis=1) / count) ** 2
+    deviation: NDArray[np.float32] = np.sqrt(np.maximum(variance, 0))[:, np.newaxis]
     return deviation
 
 
