@@ -5,6 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := demo
 NIGHTS := 58310-58312
+# Files of tests side by side: each core has its own, and its own servers.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 # What only the tests need: program=package
 TEST_TOOLS := rsync=rsync mariadbd=mariadb-server ssh=openssh-client sshd=openssh-server
 
@@ -33,7 +35,7 @@ demo: $(VENV)/.installed $(DEMO)/survey/config.yaml
 
 test: check
 	@tools/test_tools.sh $(TEST_TOOLS)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PARALLEL)
 
 # make test-long   the simulations that take minutes
 test-long: $(VENV)/.installed

@@ -7,6 +7,7 @@
 ``train_objects``, ``test_objects``         objects; none is in both parts
 ``train_mag``, ``test_mag``                 magnitudes, NaN where unknown
 ``train_…``, ``test_…`` as in `TRAITS`      what else is known of each stamp
+``…`` as in `GIVEN_TRAITS`                  what users may have added
 ``recipe``                                  what made the set
 ==========================================  ================================================
 
@@ -40,6 +41,7 @@ from realbogus.lists import object_of
 from realbogus.recipes import Recipe
 
 __all__ = [
+    "GIVEN_TRAITS",
     "TRAITS",
     "DatasetWriter",
     "Part",
@@ -59,7 +61,12 @@ TRAITS: Mapping[str, str] = {
     "seeing": "FWHM in the stamp's header, pixels; NaN where unknown",
     "masked": "fraction of the feature's pixels that are masked",
 }
-"""What a data set may say of each stamp, besides its object and magnitude."""
+"""What a data set says of each stamp, besides its object and magnitude."""
+
+GIVEN_TRAITS: Mapping[str, str] = {
+    "star_distance": "to the nearest bright star, arcsec; NaN where unknown",
+}
+"""What it may say too, in columns that whoever knows it has added to the file."""
 
 _NAMES = {"train": ("X", "y"), "test": ("testX", "testy")}
 _COLUMNS = ("files", "objects", "mag")
@@ -85,7 +92,7 @@ class Part:
     mag : ndarray of shape (n,)
         Magnitudes, NaN where unknown.
     traits : mapping of str to ndarray of shape (n,)
-        Some of `TRAITS`.
+        Some of `TRAITS` and `GIVEN_TRAITS`.
     """
 
     stamps: NDArray[np.float32]
@@ -361,13 +368,14 @@ def _read_own(file: File, which: str, path: Path, *, pixels: bool = True) -> Par
     missing = [name for name in (stamps, targets, *columns) if name not in file]
     if missing:
         raise DatasetError(f"{path}: not a data set: it has no {', '.join(missing)}")
+    known = (*TRAITS, *GIVEN_TRAITS)
     return Part(
         file[stamps][:].astype(np.float32, copy=False) if pixels else _no_pixels(len(file[stamps])),
         _targets(file[targets][:]),
         _texts(file, f"{which}_files"),
         _texts(file, f"{which}_objects"),
         file[f"{which}_mag"][:].astype(np.float64),
-        {name: _values(file, f"{which}_{name}") for name in TRAITS if f"{which}_{name}" in file},
+        {name: _values(file, f"{which}_{name}") for name in known if f"{which}_{name}" in file},
     )
 
 

@@ -134,7 +134,8 @@ def _feature(crops: NDArray[np.float32]) -> NDArray[np.float32]:
 def _masked_fraction(crops: NDArray[np.float32]) -> NDArray[np.float32]:
     if np.isfinite(crops).all():
         return np.zeros(len(crops), np.float32)
-    return 1 - np.isfinite(_feature(crops)).mean(axis=(1, 2), dtype=np.float32)
+    known: NDArray[np.float32] = np.isfinite(_feature(crops)).mean(axis=(1, 2), dtype=np.float32)
+    return 1 - known
 
 
 def _normalised(

@@ -24,6 +24,7 @@ TITLES: Mapping[str, str] = {
     "camera": "camera",
     "filter": "filter",
     "night": "night (MJD)",
+    "star_distance": "distance to the nearest bright star, arcsec",
 }
 """The traits that make groups, and what they are."""
 
@@ -31,6 +32,7 @@ TITLES: Mapping[str, str] = {
 _EDGES: Mapping[str, Sequence[float]] = {
     "snr": (5, 7, 10, 20, 50),
     "masked": (0, 0.01, 0.05, 0.2),
+    "star_distance": (10, 20, 40, 80, 160),
 }
 _STEPS: Mapping[str, float] = {"mag": 1.0, "seeing": 0.5}
 

@@ -47,7 +47,7 @@ def _strip(stamps: Sequence[NDArray[np.float32]], across: int) -> NDArray[np.flo
     strip = np.full((size + _GAP, across * (size + _GAP)), np.nan, dtype=np.float32)
     for place, stamp in enumerate(stamps):
         left = place * (size + _GAP)
-        shown = np.where(np.isnan(stamp), np.nan, sign_preserving_log(stamp))
+        shown = np.where(np.isnan(stamp), np.nan, sign_preserving_log(stamp[np.newaxis])[0])
         shown = shown / np.nanpercentile(np.abs(shown), 99.5)
         strip[:size, left : left + size] = np.round(shown[::-1] * _GREYS) / _GREYS
     return strip

@@ -1,5 +1,7 @@
 import re
+import shutil
 
+import h5py
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from realbogus.plots.evaluation import picture_of_stamp
 from realbogus.provenance import read_recipe
 from realbogus.scores import read_scores
 from realbogus.stages.report import write_report
+from realbogus.traits import groups_of
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +75,25 @@ def test_without_a_data_set_names_tell_cameras_and_there_are_no_stamps(trained, 
     assert titles_of(tmp_path / "r.html") == [
         *("Operating points", "Scores", "By camera", "By filter", "By night (MJD)", "Recipe"),
     ]
+
+
+def test_distance_to_bright_stars_makes_groups_where_the_data_set_has_it(
+    dataset, trained, tmp_path
+):
+    part = read_part(dataset, "test")
+    distance = np.geomspace(1, 300, len(part), dtype=np.float32)
+    distance[:3] = np.nan
+    with_stars = tmp_path / "dataset.h5"
+    shutil.copy(dataset, with_stars)
+    with h5py.File(with_stars, "a") as file:
+        file["test_star_distance"] = distance
+    write_report(trained / "scores.csv", tmp_path / "r.html", dataset=with_stars)
+    assert "By distance to the nearest bright star, arcsec" in titles_of(tmp_path / "r.html")
+    found = groups_of("star_distance", read_part(with_stars, "test").traits["star_distance"])
+    assert list(found) == [
+        *("below 10", "10 to 20", "20 to 40", "40 to 80", "80 to 160", "160 and more"),
+    ]
+    assert sum(mask.sum() for mask in found.values()) == len(part) - 3
 
 
 def test_tiny_file_has_a_report_too(tmp_path):
