@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.blocks import Cut, read_crops
+from realbogus.groups import number_values
 from realbogus.normalisation import normalise
 
 __all__ = ["ROTATIONS", "Features", "Job", "Treatment", "make_features", "reading_order"]
@@ -116,7 +117,7 @@ def reading_order(
     """
     alone = np.flatnonzero(planes < 0)
     together = np.flatnonzero(planes >= 0)
-    _, cube = np.unique(files[together], return_inverse=True)
+    _, cube = number_values(files[together])
     order = np.lexsort((planes[together], cube))
     together, cube = together[order], cube[order]
     neighbours = np.concatenate([alone, together])

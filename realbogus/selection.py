@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from realbogus.errors import DatasetError, StampError
 from realbogus.exposures import read_exposure_name
+from realbogus.groups import number_values
 from realbogus.lists import Columns, read_columns
 from realbogus.stamps import read_planes
 
@@ -142,7 +143,7 @@ def select_stamps(good: Path, bad: Path, *, skew: float, rng: np.random.Generato
     listed = _join(real, bogus)
     del real, bogus  # a million rows are there once
     stamp_ids = _stamp_ids(listed)
-    _, object_ids = np.unique(listed.objects, return_inverse=True)
+    _, object_ids = number_values(listed.objects)
     _, first = np.unique(2 * stamp_ids + listed.targets, return_index=True)
     unique = np.sort(first)
     has_mixed_object = _in_both(object_ids, listed.targets)
@@ -229,7 +230,7 @@ def _exposures(
 ) -> tuple[NDArray[np.int32], NDArray[np.bytes_], NDArray[np.bytes_]]:
     """Give the night, the camera and the filter of each row, from its exposure or its stamp."""
     named = np.where(columns.obs == _NO_EXPOSURE, columns.stamps, columns.obs)
-    names, which = np.unique(named, return_inverse=True)
+    names, which = number_values(named)
     found = [read_exposure_name(name.decode()) for name in names.tolist()]
     nights = np.array([item.night for item in found], np.int32)
     cameras = np.array([item.camera for item in found], "S3")
@@ -262,10 +263,9 @@ def _stamp_ids(listed: Catalogue) -> NDArray[np.int64]:
         folder = os.fsencode(listed.folder.absolute())
         names[is_odd] = [os.path.relpath(os.path.join(folder, n), folder) for n in names[is_odd]]  # noqa: PTH118
         files = names.astype(np.bytes_)
-    _, file_ids = np.unique(files, return_inverse=True)
+    _, file_ids = number_values(files)
     most = int(listed.planes.max(initial=-1)) + 2
-    ids: NDArray[np.int64] = np.unique(file_ids * most + listed.planes + 1, return_inverse=True)[1]
-    return ids
+    return number_values(file_ids * most + listed.planes + 1)[1]
 
 
 def _in_both(ids: NDArray[np.int64], targets: NDArray[np.int8]) -> NDArray[np.bool_]:

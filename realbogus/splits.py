@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.errors import ConfigError, DatasetError
+from realbogus.groups import number_values
 
 __all__ = ["OUT", "TEST", "TRAIN", "hold_out_nights", "split_by_night", "split_by_object"]
 
@@ -51,7 +52,7 @@ def split_by_object(
     DatasetError
         If either kind has fewer than two objects.
     """
-    _, group = np.unique(objects, return_inverse=True)
+    _, group = number_values(objects)
     kinds = np.zeros(group.max(initial=-1) + 1, np.int8)
     np.maximum.at(kinds, group, targets)
     aside = np.zeros(len(kinds), bool)
@@ -90,7 +91,7 @@ def split_by_night(
         is tested; `TRAIN` for the rest.
     """
     is_test = np.isin(nights, held_out)
-    _, group = np.unique(objects, return_inverse=True)
+    _, group = number_values(objects)
     is_tested = np.zeros(group.max(initial=-1) + 1, bool)
     is_tested[group[is_test]] = True
     return np.where(is_test, TEST, np.where(is_tested[group], OUT, TRAIN)).astype(np.int8)

@@ -19,7 +19,8 @@ ROOT = PACKAGE.parent
 LAYERS = {
     "L0": "errors",
     "L1": "files remotes config recipes options exposures lists scores verdicts hdf5 fitsfiles "
-    "plainfits normalisation metrics intervals known budgets comparison splits calibration quality",
+    "plainfits normalisation groups metrics intervals known budgets comparison splits calibration "
+    "quality",
     "L2": "database images stamps worklist blocks features triage selection dataset traits "
     "evaluation pages models plots parallel cutting fetch",
     "L3": "provenance cutouts surveys bench simulation",
