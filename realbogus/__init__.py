@@ -17,7 +17,7 @@ verdicts     scores of objects, out of those of their images
 hdf5         the only home of h5py
 fitsfiles    the only home of astropy.io.fits
 plainfits    the layout of plain FITS files, found fast
-normalisation, metrics   arrays in, arrays out
+normalisation, groups, metrics   arrays in, arrays out
 intervals    how sure the rates are, by object
 known        known good objects, found or missed
 budgets, comparison   eyeballs a night; a new classifier against an old one
