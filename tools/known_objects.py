@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Score the confirmed and the good objects of a simulated survey, for the picture of the recall.
 
-    python tools/known_objects.py SURVEY MODEL FOLDER --mjds 58310-58312
+    python tools/known_objects.py SURVEY MODEL TRAININGSET FOLDER --mjds 58310-58312
 
 The pipeline cuts stamps of the good list alone, so the lists change places in a copy of the
 database; what the classifier was trained on is left out.
@@ -12,23 +12,16 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from realbogus.cli import ArgumentParser, run
 from realbogus.dataset import read_columns
-from realbogus.lists import Row, read_list
-from realbogus.models.files import read_calibration, read_model_recipe
-from realbogus.models.prediction import predict
-from realbogus.models.storage import load_model
-from realbogus.normalisation import normalise
+from realbogus.lists import read_list, write_list
 from realbogus.options import parse_nights
 from realbogus.recipes import Recipe
-from realbogus.scores import Scores, write_scores
 from realbogus.stages.cut_atlas import cut_atlas
-from realbogus.stamps import crop, read_stamp
+from realbogus.stages.score import score_objects
 
 _GOOD = 2
 _LISTS = {"confirmed": 1, "good": _GOOD}
@@ -60,9 +53,12 @@ def _score_lists(options: argparse.Namespace) -> None:
                 stamps_to_generate="real",
             )
             rows = [row for row in read_list(stamps / "good.txt") if row.object not in trained]
-            scores = _score(rows, stamps, options.model)
-        recipe = Recipe("score", {"list": name, "mjds": list(options.mjds)})
-        write_scores(options.folder / f"{name}.csv", scores, recipe)
+            write_list(stamps / "untrained.txt", rows, Recipe("list", {"list": name}))
+            score_objects(
+                [stamps / "untrained.txt"],
+                output_csv=options.folder / f"{name}.csv",
+                classifiers=[str(options.model)],
+            )
 
 
 def _with_good_list(survey: Path, folder: Path, number: int) -> Path:
@@ -77,21 +73,6 @@ def _with_good_list(survey: Path, folder: Path, number: int) -> Path:
             database.execute(change, (_GOOD, number))
     database.close()
     return folder / "config.yaml"
-
-
-def _score(rows: Iterable[Row], folder: Path, classifier: Path) -> Scores:
-    recipe = read_model_recipe(classifier)
-    assert recipe is not None
-    rows, extent = list(rows), recipe.options["e"]
-    crops = [crop(read_stamp(folder / row.stamp), extent=extent)[:-1, :-1] for row in rows]
-    features = normalise(np.array(crops), recipe.options["N"])
-    model = load_model(classifier, recipe, side=2 * extent)
-    return Scores(
-        np.array([Path(row.stamp).name for row in rows]),
-        np.array([row.object for row in rows]),
-        np.ones(len(rows), np.int8),
-        read_calibration(recipe).apply(predict(model, features)),
-    )
 
 
 if __name__ == "__main__":
