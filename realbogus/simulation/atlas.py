@@ -72,7 +72,8 @@ def observe(job: tuple[Visit, Path]) -> Observed:
     """Make one exposure, and write its image under ``root/<camera>/<night>``."""
     visit, root = job
     rng = generator(visit.seed, visit.obs)
-    conditions = draw_conditions(visit.field.pointing.size, rng)
+    pointing = visit.field.pointing
+    conditions = draw_conditions(pointing.size, rng, scale=pointing.scale)
     exposure = make_exposure(conditions, _items(visit, conditions, rng), rng)
     path = root / visit.camera / str(visit.night) / f"{visit.obs}.diff.fz"
     write_packed(path, exposure.pixels, header_cards(visit, conditions, MASK_VALUE))

@@ -1,6 +1,6 @@
 """One exposure: the conditions of the night, the image, and the detections found in it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor
 
 import numpy as np
@@ -10,6 +10,7 @@ from realbogus.simulation.artefacts import ARTEFACTS
 from realbogus.simulation.defects import draw_defects
 from realbogus.simulation.drawing import Brush, Canvas, peak
 from realbogus.simulation.measure import Fits, fit_detections
+from realbogus.simulation.pointing import ATLAS_SCALE
 from realbogus.simulation.population import Item
 from realbogus.simulation.psf import PsfField, draw_psf_field
 from realbogus.simulation.sky import SkyNoise, draw_sky_noise, fill_with_noise
@@ -92,11 +93,18 @@ class Exposure:
     fits: Fits
 
 
-def draw_conditions(size: tuple[int, int], rng: np.random.Generator) -> Conditions:
-    """Draw the conditions of one exposure of ``size`` ``(ny, nx)``."""
+def draw_conditions(
+    size: tuple[int, int], rng: np.random.Generator, *, scale: float = ATLAS_SCALE
+) -> Conditions:
+    """Draw the conditions of one exposure of ``size`` ``(ny, nx)``.
+
+    Seeing and sky are those of the first four cameras, in arcsec: pixels of another ``scale``,
+    arcsec, have a wider or narrower PSF, and more or less of the sky's light and so of its noise.
+    """
+    psf, noise, wide = draw_psf_field(size, rng), draw_sky_noise(size, rng), scale / ATLAS_SCALE
     return Conditions(
-        psf=draw_psf_field(size, rng),
-        noise=draw_sky_noise(size, rng),
+        psf=replace(psf, centre=psf.centre.scaled(1 / wide)),
+        noise=replace(noise, sigma=noise.sigma * wide, offsets=noise.offsets * np.float32(wide)),
         zero_point=float(rng.normal(22.45, 0.12)),
         texp=30.0,
         lean=rng.normal(0.0, 0.15, (2, 2, 2)),

@@ -6,7 +6,7 @@ from zlib import crc32
 
 import numpy as np
 
-from realbogus.simulation.pointing import Pointing
+from realbogus.simulation.pointing import ATLAS_SCALE, Pointing
 from realbogus.simulation.promoted import PromotedObject, draw_promoted
 
 __all__ = ["ATLAS_SIZE", "CAMERAS", "Counts", "Field", "Visit", "generator", "plan_atlas"]
@@ -180,7 +180,7 @@ def _night(
 def _format(camera: str, size: int) -> tuple[tuple[int, int], float]:
     if camera == "05r":
         return (_TEIDE_SIZE if size == ATLAS_SIZE else (size, size)), 1.256
-    return (size, size), 1.863
+    return (size, size), ATLAS_SCALE
 
 
 def _visits(

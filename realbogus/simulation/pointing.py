@@ -6,10 +6,12 @@ import numpy as np
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-__all__ = ["Pointing", "htm_index", "position_code"]
+__all__ = ["ATLAS_SCALE", "Pointing", "htm_index", "position_code"]
 
 Array = NDArray[np.float64]
 
+ATLAS_SCALE = 1.863
+"""Arcsec per px of the first four cameras."""
 _CUBIC = 4.0e-6
 
 
