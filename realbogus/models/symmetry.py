@@ -42,17 +42,32 @@ class Fovea(layers.Layer):  # type: ignore[misc]
         self.first, self.last = 1 - side % 2 + ring, side - ring
         self.steps = (odd - 2 * ring - 1) // 2
         self.margin = (self.last - self.first - self.steps) // 2
+        self._means = np.zeros((side, self.steps), np.float32)
+        for step in range(self.steps):
+            start = self.first + 2 * step
+            self._means[start : start + 3, step] = 1 / 3
         super().build(shape)
 
     def call(self, stamps: Any) -> Any:
         """Give maps of shape (n, steps, steps, 5) of stamps of shape (n, side, side, 1)."""
-        pixels = stamps[:, self.first : self.last, self.first : self.last]
+        pixels = stamps[..., 0]  # (n, side, side)
         masks = keras.ops.cast(keras.ops.equal(pixels, 0), pixels.dtype)
-        near = keras.ops.concatenate([pixels, masks], axis=-1)
-        far = keras.ops.concatenate([near, keras.ops.abs(pixels)], axis=-1)
-        far = keras.ops.average_pool(far, 3, 2, "valid")  # (n, steps, steps, 3)
-        start, end = self.margin, self.margin + self.steps
-        return keras.ops.concatenate([near[:, start:end, start:end], far], axis=-1)
+        far = keras.ops.stack([pixels, masks, keras.ops.abs(pixels)], axis=1)
+        far = self._shrunk(self._shrunk(far))  # (n, 3, steps, steps)
+        start, end = self.first + self.margin, self.first + self.margin + self.steps
+        near = keras.ops.stack([pixels, masks], axis=1)[:, :, start:end, start:end]
+        return keras.ops.transpose(keras.ops.concatenate([near, far], axis=1), (0, 2, 3, 1))
+
+    def _shrunk(self, maps: Any) -> Any:
+        """Shrink the last axis of (n, 3, a, side), and put it first of the two.
+
+        As a product with a matrix, which takes half the time of pooling on a CPU.
+        """
+        side, length = self._means.shape[0], maps.shape[2]
+        means = keras.ops.cast(self._means, maps.dtype)
+        shrunk = keras.ops.matmul(keras.ops.reshape(maps, (-1, side)), means)
+        shrunk = keras.ops.reshape(shrunk, (-1, 3, length, self.steps))
+        return keras.ops.transpose(shrunk, (0, 1, 3, 2))
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Give the shape of the output."""
