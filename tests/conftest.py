@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +27,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("psat-ml")
+
+
+# A shell starts its background jobs deaf to interrupts, and so would be what the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config, items):
