@@ -327,6 +327,7 @@ class RunKerasTensorflowClassifier(_LocatedTask):
     objects = FilesParameter(default=(), description="ids instead, or files with one a line")
     imageRoot = luigi.Parameter(default="", significant=False, description="folder of stamps")
     architecture = luigi.Parameter(default="", significant=False, description="FILE.py:function")
+    engine = luigi.Parameter(default="auto", significant=False, description="auto, onnx or keras")
 
     def classifiers(self) -> Sequence[str]:
         """Give the classifiers: as asked for, as configured, or the one that training makes."""
@@ -380,6 +381,7 @@ class RunKerasTensorflowClassifier(_LocatedTask):
             objects=self.objects,
             image_root=Path(self.imageRoot) if self.imageRoot else None,
             architecture=self.architecture or None,
+            engine=self.engine,
         )
 
 

@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--imageRoot", type=Path, help="folder with <database>/<night>/<stamp>.fits (images.stamps)"
     )
     add("--architecture", help="your own, if a classifier has one: FILE.py:function")
+    add("--engine", default="auto", help="onnx, keras, or auto, which takes the first it can")
     options = parser.parse_args(argv)
     return run(lambda: _score(options), verbose=options.verbose)
 
@@ -56,6 +57,7 @@ def _score(options: argparse.Namespace) -> None:
         objects=options.objects,
         image_root=options.imageRoot,
         architecture=options.architecture,
+        engine=options.engine,
     )
 
 

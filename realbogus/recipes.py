@@ -21,7 +21,16 @@ __all__ = ["Input", "Recipe", "already_made", "find_difference", "versions"]
 
 log = logging.getLogger(__name__)
 
-_PACKAGES = ("numpy", "astropy", "h5py", "keras", "tensorflow", "scikit-learn", "SQLAlchemy")
+_PACKAGES = (
+    "numpy",
+    "astropy",
+    "h5py",
+    "keras",
+    "tensorflow",
+    "onnxruntime",
+    "scikit-learn",
+    "SQLAlchemy",
+)
 
 
 @cache

@@ -43,6 +43,7 @@ HOMES = {
     "matplotlib": {"plots"},
     "multiprocessing": {"parallel"},
     "onnx": {"models"},
+    "onnxruntime": {"models.engines"},
     "pickle": set(),
     "pymysql": set(),
     "scipy": {"calibration", "comparison", "intervals", "normalisation", "simulation"},

@@ -9,6 +9,7 @@ import pytest
 import tf_keras
 
 from realbogus.errors import ModelError
+from realbogus.models.engines import ENGINES
 from realbogus.models.files import read_model_recipe
 from realbogus.models.prediction import predict
 from realbogus.models.storage import load_model
@@ -144,3 +145,20 @@ def test_a_lambda_layer_of_keras_2_is_refused(tmp_path):
     path = save(model, tmp_path / "old.h5")
     with pytest.raises(ModelError, match="has a layer 'Lambda', which may run code"):
         load_model(path, None, side=20)
+
+
+@pytest.mark.parametrize("stack", [documented, another])
+def test_a_full_model_scores_as_under_keras_2_in_onnx_runtime(stack, tmp_path):
+    model = trained(stack())
+    path = save(model, tmp_path / "old.h5")
+    scores = ENGINES["onnx"](path, None, 20, None).predict(STAMPS)
+    np.testing.assert_allclose(scores, expected(model), rtol=0, atol=1e-5)
+
+
+def test_weights_alone_go_to_keras(tmp_path, caplog):
+    model = trained(documented())
+    path = save(model, tmp_path / "old.h5", whole=False)
+    with caplog.at_level("INFO"):
+        scores = ENGINES["auto"](path, None, 20, None).predict(STAMPS)
+    assert "not ONNX Runtime" in caplog.text
+    np.testing.assert_allclose(scores, expected(model), rtol=0, atol=1e-5)

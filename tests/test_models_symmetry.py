@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from realbogus.models.backend import keras
+from realbogus.models.orientations import ORIENTATIONS, orient
 from realbogus.models.prediction import predict
 from realbogus.models.registry import build_model
-from realbogus.models.symmetry import ORIENTATIONS, OrientedConv, orient
+from realbogus.models.symmetry import OrientedConv
 
 
 def about_the_source(stamps, element):

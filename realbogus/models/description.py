@@ -6,15 +6,14 @@ no description is ever given to Keras. Layers that are not known here are refuse
 
 import json
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from realbogus.errors import ModelError
 from realbogus.hdf5 import open_hdf5
-from realbogus.models.backend import keras, layers
 
-__all__ = ["Layer", "build_described", "read_layers", "require_known_layers"]
+__all__ = ["INPUT", "Layer", "layer_options", "read_layers", "require_known_layers"]
 
 Layer = tuple[str, Mapping[str, Any]]
 """The kind of a layer, and its options."""
@@ -32,8 +31,25 @@ _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "ReLU": (),
     "SpatialDropout2D": ("rate",),
 }
-_OWN = ("Fovea", "OrientedConv", "OrientedPool")
-_INPUT = "InputLayer"
+_OWN: Mapping[str, tuple[str, ...]] = {
+    "Fovea": (),
+    "OrientedConv": ("filters", "size", "padding", "stride", "lifts"),
+    "OrientedPool": (),
+}
+# Options of Keras's layers that are not read: values that change nothing.
+_PLAIN: Mapping[str, tuple[Any, ...]] = {
+    "dilation_rate": (1, [1, 1], (1, 1)),
+    "groups": (1,),
+    "scale": (True,),
+    "center": (True,),
+    "max_value": (None,),
+    "negative_slope": (0, None),
+    "threshold": (0, None),
+    "keepdims": (False,),
+}
+INPUT = "InputLayer"
+"""The kind of layer that only says what comes in."""
+
 _ACTIVATIONS = ("elu", "linear", "relu", "sigmoid", "softmax", "tanh")
 _WORDS = {"padding": ("same", "valid"), "activation": _ACTIVATIONS}
 _LARGEST = 10_000
@@ -68,46 +84,31 @@ def require_known_layers(path: Path, described: Sequence[Layer]) -> None:
     ModelError
         If not; it names the first other one.
     """
-    known = {*_OPTIONS, *_OWN, _INPUT}
+    known = {*_OPTIONS, *_OWN, INPUT}
     unknown = [kind for kind, _ in described if kind not in known]
     if unknown:
         raise ModelError(
             f"{path}: has a layer {unknown[0][:40]!r}, which may run code: only "
-            f"{', '.join(sorted(known - {_INPUT}))} are loaded"
+            f"{', '.join(sorted(known - {INPUT}))} are loaded"
         )
 
 
-def build_described(path: Path, described: Sequence[Layer], *, side: int) -> keras.Model:
-    """Make the network that a file describes, for features of shape (side, side).
-
-    Parameters
-    ----------
-    path : Path
-        The file, for messages.
-    described : sequence of (str, mapping)
-        From `read_layers`: a chain of layers as Keras 2 and 3 describe it.
-    side : int
-        In pixels.
+def layer_options(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the options of a known layer that decide what it computes: plain numbers and words.
 
     Raises
     ------
-    ModelError
-        If the network has other layers or options, or does not end in one or two scores.
+    ValueError
+        If one is something else.
     """
-    require_known_layers(path, described)
-    chain = [(kind, config) for kind, config in described if kind != _INPUT]
-    try:
-        stack = [keras.Input((side, side, 1)), *(_layer(*layer) for layer in chain)]
-        model = keras.Sequential(stack)
-    except (ValueError, TypeError, LookupError, OverflowError) as error:
-        reason = (str(error).splitlines() or [""])[0][:120]
-        raise ModelError(f"{path}: its network can't be made ({reason})") from error
-    if model.output_shape not in ((None, 1), (None, 2)):
-        raise ModelError(
-            f"{path}: its network gives {model.output_shape} for {side} x {side} pixels, not the "
-            "probabilities of bogus and real"
-        )
-    return model
+    if config.get("data_format", "channels_last") != "channels_last":
+        raise ValueError(f"{kind}: channels come last; got {config['data_format']!r}")
+    for name, plain in _PLAIN.items():
+        if config.get(name, plain[0]) not in plain:
+            raise ValueError(f"{kind}: {name} is not known here")
+    names = [*_OPTIONS.get(kind, ()), *_OWN.get(kind, ())]
+    given = {name: config[name] for name in names if config.get(name) is not None}
+    return {name: _checked(kind, name, value) for name, value in given.items()}
 
 
 def _read_hdf5(path: Path) -> str | None:
@@ -119,14 +120,6 @@ def _read_hdf5(path: Path) -> str | None:
 def _read_archive(path: Path) -> str | None:
     with zipfile.ZipFile(path) as archive:
         return archive.read("config.json").decode()
-
-
-def _layer(kind: str, config: Mapping[str, Any]) -> keras.Layer:
-    if config.get("data_format", "channels_last") != "channels_last":
-        raise ValueError(f"{kind}: channels come last; got {config['data_format']!r}")
-    make: Callable[..., keras.Layer] = getattr(layers, kind)
-    given = {name: config[name] for name in _OPTIONS[kind] if config.get(name) is not None}
-    return make(**{name: _checked(kind, name, value) for name, value in given.items()})
 
 
 def _checked(kind: str, name: str, value: Any) -> Any:

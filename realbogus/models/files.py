@@ -21,6 +21,7 @@ __all__ = [
     "read_feature_options",
     "read_model_recipe",
     "require_suffix",
+    "user_file",
 ]
 
 SUFFIXES = (".h5", ".keras")
@@ -124,6 +125,12 @@ def require_suffix(path: Path) -> None:
     """
     if path.suffix not in SUFFIXES:
         raise ModelError(f"classifierfile must end in {' or '.join(SUFFIXES)}; got {path.name!r}")
+
+
+def user_file(name: str) -> Path | None:
+    """Give the file of a user's own architecture, ``FILE.py:function``; None for the others."""
+    file, colon, _ = name.rpartition(":")
+    return Path(file) if colon and file.endswith(".py") else None
 
 
 def _is_number(value: Any) -> bool:

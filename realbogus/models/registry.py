@@ -8,10 +8,11 @@ from typing import Any
 from realbogus.errors import ConfigError, ModelError
 from realbogus.models.backend import keras
 from realbogus.models.d4 import build_d4
+from realbogus.models.files import user_file
 from realbogus.models.psat import build_psat
 from realbogus.options import require_choice
 
-__all__ = ["ARCHITECTURES", "build_model", "require_architecture", "user_file"]
+__all__ = ["ARCHITECTURES", "build_model", "require_architecture"]
 
 ARCHITECTURES: dict[str, Callable[[int], keras.Model]] = {"psat": build_psat, "d4": build_d4}
 """Functions from the side of a feature in pixels to an untrained network."""
@@ -54,12 +55,6 @@ def build_model(name: str, side: int) -> keras.Model:
             f"got {shapes[0]} to {shapes[1]}"
         )
     return model
-
-
-def user_file(name: str) -> Path | None:
-    """Give the file of a user's own architecture, ``FILE.py:function``; None for the others."""
-    file, colon, _ = name.rpartition(":")
-    return Path(file) if colon and file.endswith(".py") else None
 
 
 def _users_own(name: str) -> Callable[[int], Any]:

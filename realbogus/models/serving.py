@@ -7,10 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.calibration import Calibration
-from realbogus.models.backend import keras
+from realbogus.models.engines import ENGINES, Network
 from realbogus.models.files import FeatureOptions, read_calibration
-from realbogus.models.prediction import predict
-from realbogus.models.storage import load_model
 from realbogus.recipes import Recipe
 
 __all__ = ["Classifier", "load_classifier"]
@@ -20,11 +18,11 @@ __all__ = ["Classifier", "load_classifier"]
 class Classifier:
     """A network and the calibration of its scores."""
 
-    network: keras.Model
+    network: Network
     calibration: Calibration
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the probability that each stamp is real.
+        """Return the probability that each stamp is real; any number of threads may ask at once.
 
         Parameters
         ----------
@@ -36,11 +34,16 @@ class Classifier:
         ndarray of shape (n,)
             From 0 (bogus) to 1 (real).
         """
-        return self.calibration.apply(predict(self.network, features))
+        return self.calibration.apply(self.network.predict(features))
 
 
 def load_classifier(
-    path: Path, recipe: Recipe | None, options: FeatureOptions, *, own: str | None = None
+    path: Path,
+    recipe: Recipe | None,
+    options: FeatureOptions,
+    *,
+    own: str | None = None,
+    engine: str = "auto",
 ) -> Classifier:
     """Load a classifier.
 
@@ -54,11 +57,13 @@ def load_classifier(
         What the recipe says of features.
     own : str, optional
         The user's own architecture, ``FILE.py:function``, if it is one.
+    engine : str
+        One of `realbogus.models.engines.ENGINES`.
 
     Raises
     ------
     ModelError
         If it is damaged, or its network is for features of another extent than its recipe says.
     """
-    network = load_model(path, recipe, side=2 * options.extent, own=own)
+    network = ENGINES[engine](path, recipe, 2 * options.extent, own)
     return Classifier(network, read_calibration(recipe))

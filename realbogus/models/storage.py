@@ -13,9 +13,10 @@ from realbogus.errors import ModelError
 from realbogus.files import atomic_path
 from realbogus.hdf5 import write_recipe
 from realbogus.models.backend import keras
-from realbogus.models.description import Layer, build_described, read_layers, require_known_layers
-from realbogus.models.files import RECIPE_MEMBER, require_suffix
-from realbogus.models.registry import build_model, user_file
+from realbogus.models.building import build_described
+from realbogus.models.description import Layer, read_layers, require_known_layers
+from realbogus.models.files import RECIPE_MEMBER, require_suffix, user_file
+from realbogus.models.registry import build_model
 from realbogus.recipes import Recipe
 
 __all__ = ["load_model", "save_model"]

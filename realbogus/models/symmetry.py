@@ -9,39 +9,27 @@ relative orientation (Cohen & Welling 2016, Group Equivariant Convolutional Netw
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from realbogus.models.backend import keras, layers
+from realbogus.models.orientations import ORIENTATIONS, arrange, fovea_window, one_hot_places
 
-__all__ = ["ORIENTATIONS", "Fovea", "OrientedConv", "OrientedPool", "orient"]
-
-ORIENTATIONS = 8
-"""Elements of the group: four quarter turns, then the mirror image and its four."""
-
-
-def orient(pixels: NDArray[Any], element: int) -> NDArray[Any]:
-    """Turn, and from element 4 on mirror, the first two axes of an array."""
-    mirrored = pixels[:, ::-1] if element >= 4 else pixels
-    return np.rot90(mirrored, element % 4, axes=(0, 1))
+__all__ = ["Fovea", "OrientedConv", "OrientedPool"]
 
 
 class Fovea(layers.Layer):  # type: ignore[misc]
     """The middle of a stamp as it is, and the whole of it at half the scale, with their masks.
 
-    The source's pixel is in the middle: of an even side the first row and column are left out, and
-    where the halves would not fit, a ring of pixels too. What is exactly 0 was masked, but for a
-    few pixels by chance. The five maps are the middle, its mask, and the means of 3 x 3 pixels in
-    steps of two, of their masks and of their absolute values, which show raised noise.
+    `fovea_window` says where they lie. What is exactly 0 was masked, but for a few pixels by
+    chance. The five maps are the middle, its mask, and the means of 3 x 3 pixels in steps of two,
+    of their masks and of their absolute values, which show raised noise.
     """
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         """Take the side from an input of shape (n, side, side, 1)."""
         side = int(shape[1] or 0)
-        odd = side - 1 + side % 2
-        ring = (odd + 1) // 2 % 2
-        self.first, self.last = 1 - side % 2 + ring, side - ring
-        self.steps = (odd - 2 * ring - 1) // 2
-        self.margin = (self.last - self.first - self.steps) // 2
+        window = fovea_window(side)
+        self.first, self.last = window.first, window.last
+        self.steps, self.margin = window.steps, window.margin
         self._means = np.zeros((side, self.steps), np.float32)
         for step in range(self.steps):
             start = self.first + 2 * step
@@ -102,7 +90,7 @@ class OrientedConv(layers.Layer):  # type: ignore[misc]
         """Make the weights for an input of shape (n, ny, nx, channels)."""
         orientations = 1 if self._lifts else ORIENTATIONS
         self._channels = int(shape[-1] or 0) // orientations
-        self._places = _one_hot(_places(self._size, lifts=self._lifts))
+        self._places = one_hot_places(self._size, lifts=self._lifts)
         rows = self._size**2 * orientations
         deviation = np.sqrt(2 / (rows * self._channels))  # He et al. 2015
         self._base = self.add_weight(
@@ -122,45 +110,20 @@ class OrientedConv(layers.Layer):  # type: ignore[misc]
 
     def kernel(self) -> Any:
         """Give the filters in all orientations: (size, size, channels in, channels out)."""
-        orientations = 1 if self._lifts else ORIENTATIONS
-        inner = (orientations, ORIENTATIONS, self._channels, self._filters)
-        spread = keras.ops.matmul(keras.ops.cast(self._places, self._base.dtype), self._base)
-        spread = keras.ops.reshape(spread, (self._size**2, *inner))  # (p, h, g, in, out)
-        spread = keras.ops.transpose(spread, (0, 1, 3, 2, 4))  # (p, h, in, g, out)
-        ends = (orientations * self._channels, ORIENTATIONS * self._filters)
-        return keras.ops.reshape(spread, (self._size, self._size, *ends))
+        return arrange(
+            keras.ops,
+            keras.ops.cast(self._places, self._base.dtype),
+            self._base,
+            size=self._size,
+            filters=self._filters,
+            lifts=self._lifts,
+        )
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Give the shape of the output."""
         shrink = 0 if self.padding == "same" else self._size - 1
         sides = (((side or 0) - shrink - 1) // self.stride + 1 for side in shape[1:3])
         return (shape[0], *sides, ORIENTATIONS * self._filters)
-
-
-def _places(size: int, *, lifts: bool) -> NDArray[np.intp]:
-    """Find for each pixel, input and output orientation the row of the base that is used there."""
-    grid = np.arange(size**2).reshape(size, size)
-    pixels = np.stack([orient(grid, g).ravel() for g in range(ORIENTATIONS)], axis=1)  # (p, g)
-    if lifts:
-        return pixels[:, np.newaxis]  # (p, 1, g)
-    return pixels[:, np.newaxis] * ORIENTATIONS + _relative()  # (p, h, g)
-
-
-def _relative() -> NDArray[np.intp]:
-    """Give the element that turns orientation g into orientation h, as an array [h, g]."""
-    grid = np.arange(9).reshape(3, 3)
-    numbers = {orient(grid, e).tobytes(): e for e in range(ORIENTATIONS)}
-    table = np.empty((ORIENTATIONS, ORIENTATIONS), np.intp)
-    for element in range(ORIENTATIONS):
-        for g in range(ORIENTATIONS):
-            product = orient(orient(grid, element), g)
-            table[numbers[product.tobytes()], g] = element
-    return table
-
-
-def _one_hot(places: NDArray[np.intp]) -> NDArray[np.float32]:
-    rows: NDArray[np.float32] = np.eye(int(places.max()) + 1, dtype=np.float32)[places.ravel()]
-    return rows
 
 
 class OrientedPool(layers.Layer):  # type: ignore[misc]

@@ -18,8 +18,11 @@ from realbogus.config import Config, load_config
 from realbogus.cutting import Tally
 from realbogus.database import Database
 from realbogus.errors import ConfigError, DatabaseError, StampError
+from realbogus.features import Treatment
 from realbogus.files import require_writable_folder
-from realbogus.options import available_cores, parse_classifiers
+from realbogus.models.engines import ENGINES
+from realbogus.models.serving import load_classifier
+from realbogus.options import available_cores, parse_classifiers, require_choice
 from realbogus.parallel import map_ordered, progress
 from realbogus.recipes import Recipe, already_made
 from realbogus.scores import read_score_recipe
@@ -36,7 +39,7 @@ from realbogus.verdicts import (
     write_faults,
     write_verdicts,
 )
-from realbogus.worklist import Worklist, find_images, read_object_ids
+from realbogus.worklist import Image, Worklist, find_images, read_object_ids
 
 __all__ = ["EYEBALL_LIST", "score_objects"]
 
@@ -57,6 +60,7 @@ def score_objects(
     objects: Sequence[str] = (),
     image_root: Path | None = None,
     architecture: str | None = None,
+    engine: str = "auto",
     workers: int | None = None,
 ) -> None:
     """Score objects by their stamps, each camera's by its own classifier.
@@ -88,8 +92,10 @@ def score_objects(
         The folder with ``<database>/<night>/<stamp>.fits``; by default the configuration's.
     architecture : str, optional
         The user's own, ``FILE.py:function``, if a classifier has one.
+    engine : str
+        What computes: ``onnx``, ``keras``, or ``auto``, the first where it can.
     workers : int, optional
-        Threads that read; by default as many as there are cores. The result is the same.
+        Threads that read and score; by default as many as there are cores. The result is the same.
 
     Raises
     ------
@@ -99,6 +105,7 @@ def score_objects(
     """
     if list_id < 0:
         raise ConfigError(f"listid must not be negative; got {list_id}")
+    require_choice("engine", engine, ENGINES)
     if images and objects:
         raise ConfigError("objects: give either images or objects of the database")
     ids = read_object_ids(objects)
@@ -116,7 +123,7 @@ def score_objects(
     with _worklist(images, config, list_id, ids, image_root) as worklist:
         _require_work(worklist)
         bench.require_all(worklist)
-        scored = _score(worklist, bench, architecture, workers or available_cores())
+        scored = _score(worklist, bench, architecture, engine, workers or available_cores())
     _report(scored, output_csv)
     recipe = replace(recipe, results=scored.results)
     write_faults(faults_path(output_csv), scored.faults, recipe)
@@ -204,47 +211,69 @@ def _require_work(worklist: Worklist) -> None:
         )
 
 
-def _score(worklist: Worklist, bench: Bench, architecture: str | None, workers: int) -> _Scored:
-    from realbogus.models.serving import load_classifier
-
+def _score(
+    worklist: Worklist, bench: Bench, architecture: str | None, engine: str, workers: int
+) -> _Scored:
     seats = bench.used_by(worklist)
     scorers = {
-        key: load_classifier(seat.path, seat.recipe, seat.options, own=architecture).score
+        key: load_classifier(
+            seat.path, seat.recipe, seat.options, own=architecture, engine=engine
+        ).score
         for key, seat in seats.items()
     }
     treatments = {key: seat.treatment for key, seat in seats.items()}
-    read = partial(read_block, treatments=treatments, key=bench.key)
+    read = partial(_score_block, treatments=treatments, key=bench.key, scorers=scorers)
     done = map_ordered(read, blocks_of(worklist), workers=workers)
     total = math.ceil(worklist.count / BLOCK)
-    images = _Results(scorers, progress(done, label="images", total=total))
+    images = _Results(progress(done, label="images", total=total))
     objects = list(combine(images))
     return _Scored(objects, images.faults, images.count)
+
+
+_Scorers = Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float64]]]
+
+
+@dataclass(frozen=True)
+class _BlockScores:
+    """Images and their scores, NaN where there is none; and which of them the fallback gave."""
+
+    block: Block
+    scores: NDArray[np.float64]
+    by_fallback: NDArray[np.bool_]
+
+
+def _score_block(
+    images: Sequence[Image],
+    *,
+    treatments: Mapping[str, Treatment],
+    key: Callable[[str], str],
+    scorers: _Scorers,
+) -> _BlockScores:
+    """Read and score images; the threads that do so share nothing that changes."""
+    block = read_block(images, treatments=treatments, key=key)
+    scores = np.full(len(block.images), np.nan)
+    by_fallback = np.zeros(len(block.images), np.bool_)
+    for name, (places, pixels) in block.features.items():
+        if len(places):
+            scores[places] = scorers[name](pixels)
+            by_fallback[places] = name == FALLBACK
+    return _BlockScores(block, scores, by_fallback)
 
 
 class _Results:
     """The scores of images, block by block, as an iterable; faults are kept and counted."""
 
-    def __init__(
-        self,
-        scorers: Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float64]]],
-        blocks: Iterable[Block],
-    ) -> None:
+    def __init__(self, blocks: Iterable[_BlockScores]) -> None:
         self.faults: list[ImageScore] = []
         self.count = 0
-        self._scorers = scorers
         self._blocks = blocks
 
     def __iter__(self) -> Iterator[ImageScore]:
-        for block in self._blocks:
-            yield from self._score(block)
+        for scored in self._blocks:
+            yield from self._images(scored)
 
-    def _score(self, block: Block) -> Iterator[ImageScore]:
-        scores = np.full(len(block.images), np.nan)
-        by_fallback = np.zeros(len(block.images), np.bool_)
-        for key, (places, pixels) in block.features.items():
-            if len(places):
-                scores[places] = self._scorers[key](pixels)
-                by_fallback[places] = key == FALLBACK
+    def _images(self, scored: _BlockScores) -> Iterator[ImageScore]:
+        block = scored.block
         for place, image in enumerate(block.images):
             if place in block.faults:
                 fault, reason = block.faults[place]
@@ -257,8 +286,8 @@ class _Results:
                     image.object,
                     image.name,
                     image.camera,
-                    float(scores[place]),
-                    bool(by_fallback[place]),
+                    float(scored.scores[place]),
+                    bool(scored.by_fallback[place]),
                 )
             else:
                 yield ImageScore(image.object)

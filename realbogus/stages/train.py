@@ -16,9 +16,9 @@ from realbogus.dataset import Part, read_dataset_recipe, read_part
 from realbogus.errors import ConfigError, DatasetError, ModelError, RecipeError
 from realbogus.files import errors_name, require_readable_file, require_writable_folder
 from realbogus.models.checkpoint import checkpoint_path, write_history
-from realbogus.models.files import read_calibration, read_model_recipe, require_suffix
+from realbogus.models.files import read_calibration, read_model_recipe, require_suffix, user_file
 from realbogus.models.prediction import predict
-from realbogus.models.registry import build_model, require_architecture, user_file
+from realbogus.models.registry import build_model, require_architecture
 from realbogus.models.schemes import CONTINUED, require_scheme
 from realbogus.models.storage import load_model, save_model
 from realbogus.models.training import Plan, train

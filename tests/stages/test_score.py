@@ -4,6 +4,8 @@ import csv
 import logging
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -488,3 +490,34 @@ def test_a_list_is_read_page_by_page(atlas, model, tmp_path, monkeypatch):
         atlas.add_stamp(identifier, pixels=noise(identifier))
     found = score(atlas.config, tmp_path / "s.csv", str(model))
     assert set(found) == {"1", "2", "3", "4", "5"}
+
+
+def test_a_whole_run_loads_no_tensorflow(training, model, tmp_path):
+    code = (
+        "import sys, runKerasTensorflowClassifier as script\n"
+        f"words = ['--classifier', {str(model)!r}, {str(training / 'good.txt')!r}]\n"
+        f"assert script.main([*words, '--outputcsv', {str(tmp_path / 'objects.csv')!r}]) == 0\n"
+        "print(*sorted({'tensorflow', 'keras'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+    assert verdicts(tmp_path / "objects.csv")
+
+
+def test_both_engines_give_the_same_scores(training, model, tmp_path):
+    given = [
+        verdicts_of(training, model, tmp_path / f"{engine}.csv", engine=engine)
+        for engine in ("onnx", "keras")
+    ]
+    for name in given[0]:
+        assert given[0][name] == pytest.approx(given[1][name], abs=1e-5)
+
+
+def verdicts_of(training, model, output, **options):
+    score_objects([training / "good.txt"], output_csv=output, classifiers=[str(model)], **options)
+    return {name: float(row["score"]) for name, row in verdicts(output).items()}
+
+
+def test_an_unknown_engine_is_one_line(model, tmp_path):
+    with pytest.raises(ConfigError, match="engine must be one of auto, onnx, keras; got 'fast'"):
+        score_objects([tmp_path], output_csv=tmp_path / "o.csv", engine="fast")

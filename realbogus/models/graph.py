@@ -1,0 +1,236 @@
+"""A network as a graph of a few operators on arrays, named and meant as ONNX has them.
+
+It is made of a chain of known layers and their weights: of those in a file, which need no Keras, or
+of a network of Keras.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realbogus.errors import ModelError
+from realbogus.models.description import INPUT, layer_options
+from realbogus.models.orientations import ORIENTATIONS, arrange, fovea_window, one_hot_places
+
+__all__ = ["IN", "OUT", "Graph", "TrainedLayer", "graph_of", "weight_count"]
+
+IN = "stamps"
+"""The name of what goes in, (n, side, side, 1)."""
+
+OUT = "probabilities"
+"""The name of what comes out, (n, classes)."""
+
+_ACTIVATIONS = {
+    "elu": "Elu",
+    "relu": "Relu",
+    "sigmoid": "Sigmoid",
+    "softmax": "Softmax",
+    "tanh": "Tanh",
+}
+_PADDING = {"same": "SAME_UPPER", "valid": "VALID"}
+_CHANNELS = 1
+_FOVEA_MAPS = 5
+_BATCH_NORM = 4
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TrainedLayer:
+    """A layer: its kind, its options as Keras names them, and its weights in Keras's order."""
+
+    kind: str
+    config: Mapping[str, Any]
+    weights: Sequence[Floats] = ()
+
+
+@dataclass
+class Graph:
+    """Nodes as (operator, inputs, output, attributes), and the constants they use.
+
+    Maps have shape (n, channels, ny, nx) until a layer makes them flat.
+    """
+
+    side: int
+    nodes: list[tuple[str, list[str], str, dict[str, Any]]] = field(default_factory=list)
+    constants: dict[str, NDArray[Any]] = field(default_factory=dict)
+    current: str = IN
+    channels: int = 1
+
+    def step(self, operator: str, *constants: NDArray[Any], **attributes: Any) -> str:
+        """Add an operator on the current value and constants; its output is the current value."""
+        return self.join(operator, [self.current, *map(self.constant, constants)], **attributes)
+
+    def join(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
+        """Add an operator on any values; its output is the current value."""
+        self.current = f"v{len(self.nodes)}"
+        self.nodes.append((operator, list(inputs), self.current, attributes))
+        return self.current
+
+    def constant(self, values: NDArray[Any]) -> str:
+        """Keep a constant, and give its name."""
+        name = f"c{len(self.constants)}"
+        self.constants[name] = values
+        return name
+
+
+def graph_of(layers: Sequence[TrainedLayer], *, side: int) -> Graph:
+    """Make the graph of a chain of layers, for features of shape (side, side).
+
+    Raises
+    ------
+    ModelError
+        If a layer, or an option of one, is not known, or its weights are not as it wants them.
+    """
+    graph = Graph(side)
+    graph.step("Transpose", perm=[0, 3, 1, 2])  # (n, 1, ny, nx)
+    for layer in layers:
+        if layer.kind not in _LAYERS:
+            known = ", ".join(sorted(set(_LAYERS) - {INPUT}))
+            raise ModelError(f"a layer {layer.kind} can't be exported: only {known}")
+        try:
+            options = layer_options(layer.kind, layer.config)
+            _LAYERS[layer.kind](graph, options, layer.weights)
+        except (ValueError, TypeError, LookupError) as error:
+            raise ModelError(f"a layer {layer.kind} can't be exported ({error})") from error
+    operator, inputs, _, attributes = graph.nodes.pop()
+    graph.nodes.append((operator, inputs, OUT, attributes))
+    return graph
+
+
+def weight_count(kind: str, config: Mapping[str, Any]) -> int:
+    """Say how many arrays of weights a layer has."""
+    if kind in ("Conv2D", "Dense"):
+        return 2 if config.get("use_bias", True) else 1
+    return {"BatchNormalization": _BATCH_NORM, "OrientedConv": 2}.get(kind, 0)
+
+
+_Options = Mapping[str, Any]
+_Weights = Sequence[Floats]
+
+
+def _activate(graph: Graph, activation: str) -> None:
+    if activation == "linear":
+        return
+    more = {"axis": _CHANNELS} if activation == "softmax" else {}
+    graph.step(_ACTIVATIONS[activation], **more)
+
+
+def _pair(value: Any) -> list[int]:
+    pair = [value] * 2 if isinstance(value, int | float) else list(value)
+    return [int(item) for item in pair]
+
+
+def _convolve(graph: Graph, kernel: Floats, bias: Floats, stride: Any, padding: str) -> None:
+    filters = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))  # (out, in, ny, nx)
+    graph.step("Conv", filters, bias, strides=_pair(stride), auto_pad=_PADDING[padding])
+    graph.channels = len(filters)
+
+
+def _conv(graph: Graph, options: _Options, weights: _Weights) -> None:
+    kernel, *bias = weights
+    padding = options.get("padding", "valid")
+    zeros = np.zeros(kernel.shape[-1], np.float32)
+    _convolve(graph, kernel, bias[0] if bias else zeros, options.get("strides", 1), padding)
+    _activate(graph, options.get("activation", "linear"))
+
+
+def _oriented_conv(graph: Graph, options: _Options, weights: _Weights) -> None:
+    base, bias = weights
+    size, lifts = int(options["size"]), bool(options.get("lifts", False))
+    places = one_hot_places(size, lifts=lifts)
+    kernel = arrange(np, places, base, size=size, filters=int(options["filters"]), lifts=lifts)
+    stride, padding = options.get("stride", 1), options.get("padding", "same")
+    _convolve(graph, kernel, np.tile(bias, ORIENTATIONS), stride, padding)
+
+
+def _oriented_pool(graph: Graph, options: _Options, weights: _Weights) -> None:
+    """Take the mean over orientations, which is a convolution of single pixels."""
+    filters = graph.channels // ORIENTATIONS
+    mean = np.tile(np.eye(filters, dtype=np.float32), (ORIENTATIONS, 1))
+    mean *= np.float32(1 / ORIENTATIONS)
+    none = np.zeros(filters, np.float32)
+    _convolve(graph, mean[np.newaxis, np.newaxis], none, 1, "valid")  # (1, 1, in, out)
+
+
+def _fovea(graph: Graph, options: _Options, weights: _Weights) -> None:
+    """Do what `realbogus.models.symmetry.Fovea` does."""
+    window = fovea_window(graph.side)
+    _slice(graph, window.first, window.last)
+    whole = graph.current
+    graph.join("Equal", [whole, graph.constant(np.zeros(1, np.float32))])
+    mask = graph.step("Cast", to=1)
+    both = graph.join("Concat", [whole, mask], axis=_CHANNELS)
+    size = graph.join("Abs", [whole])
+    graph.join("Concat", [both, size], axis=_CHANNELS)
+    far = graph.step("AveragePool", kernel_shape=[3, 3], strides=[2, 2])
+    graph.current = both
+    _slice(graph, window.margin, window.margin + window.steps)
+    graph.join("Concat", [graph.current, far], axis=_CHANNELS)
+    graph.channels = _FOVEA_MAPS
+
+
+def _slice(graph: Graph, start: int, end: int) -> None:
+    bounds = ([start] * 2, [end] * 2, [2, 3])
+    graph.step("Slice", *(np.array(item, np.int64) for item in bounds))
+
+
+def _pool(operator: str) -> Callable[[Graph, _Options, _Weights], None]:
+    def add(graph: Graph, options: _Options, weights: _Weights) -> None:
+        size = options.get("pool_size", 2)
+        graph.step(
+            operator,
+            kernel_shape=_pair(size),
+            strides=_pair(options.get("strides", size)),
+            auto_pad=_PADDING[options.get("padding", "valid")],
+        )
+
+    return add
+
+
+def _norm(graph: Graph, options: _Options, weights: _Weights) -> None:
+    gamma, beta, mean, variance = weights
+    epsilon = float(options.get("epsilon", 1e-3))
+    graph.step("BatchNormalization", gamma, beta, mean, variance, epsilon=epsilon)
+
+
+def _flatten(graph: Graph, options: _Options, weights: _Weights) -> None:
+    graph.step("Transpose", perm=[0, 2, 3, 1])  # as Keras has it: (n, ny, nx, channels)
+    graph.step("Flatten", axis=1)
+
+
+def _global_pool(graph: Graph, options: _Options, weights: _Weights) -> None:
+    graph.step("GlobalAveragePool")
+    graph.step("Flatten", axis=1)
+
+
+def _dense(graph: Graph, options: _Options, weights: _Weights) -> None:
+    kernel, *bias = weights
+    graph.step("Gemm", kernel, bias[0] if bias else np.zeros(kernel.shape[-1], np.float32))
+    _activate(graph, options.get("activation", "linear"))
+
+
+def _nothing(graph: Graph, options: _Options, weights: _Weights) -> None:
+    """Add nothing, for layers that work in training only."""
+
+
+_LAYERS: dict[str, Callable[[Graph, _Options, _Weights], None]] = {
+    INPUT: _nothing,
+    "Activation": lambda graph, options, _: _activate(graph, options["activation"]),
+    "AveragePooling2D": _pool("AveragePool"),
+    "BatchNormalization": _norm,
+    "Conv2D": _conv,
+    "Dense": _dense,
+    "Dropout": _nothing,
+    "Flatten": _flatten,
+    "Fovea": _fovea,
+    "GlobalAveragePooling2D": _global_pool,
+    "MaxPooling2D": _pool("MaxPool"),
+    "OrientedConv": _oriented_conv,
+    "OrientedPool": _oriented_pool,
+    "ReLU": lambda graph, *_: _activate(graph, "relu"),
+    "SpatialDropout2D": _nothing,
+}

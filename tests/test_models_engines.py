@@ -1,0 +1,176 @@
+"""Networks score the same in ONNX Runtime as in Keras, straight from their files."""
+
+import json
+import subprocess
+import sys
+from threading import Barrier
+
+import h5py
+import numpy as np
+import pytest
+
+from realbogus.errors import ModelError
+from realbogus.models.backend import keras, layers
+from realbogus.models.engines import ENGINES
+from realbogus.models.registry import ARCHITECTURES, build_model
+from realbogus.models.storage import save_model
+from realbogus.parallel import map_ordered
+from tests.helpers import make_recipe
+
+RECIPE = make_recipe("train", model="psat", e=10)
+
+
+def make_stamps(n, side=20):
+    stamps = np.random.default_rng(n).normal(0, 2, (n, side, side)).astype(np.float32)
+    stamps[::2, : side // 3] = 0  # masked
+    return stamps
+
+
+def save(path, name="psat", side=20, seed=0):
+    keras.utils.set_random_seed(seed)
+    recipe = make_recipe("train", model=name, e=side // 2)
+    save_model(path, build_model(name, side), recipe)
+    return path, recipe
+
+
+def both(path, recipe, stamps):
+    side = stamps.shape[1]
+    return [ENGINES[name](path, recipe, side, None).predict(stamps) for name in ("onnx", "keras")]
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize(
+    ("suffix", "side"), [(".h5", 20), (".keras", 20), (".h5", 32), (".h5", 15)]
+)
+def test_every_network_scores_as_in_keras(name, suffix, side, tmp_path):
+    path, recipe = save(tmp_path / f"model{suffix}", name, side)
+    found, expected = both(path, recipe, make_stamps(300, side))
+    assert found.std() > 1e-3
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_a_predecessors_network_of_other_layers_scores_as_in_keras(suffix, tmp_path):
+    stack = [
+        keras.Input((20, 20, 1)),
+        layers.Conv2D(4, (3, 2), strides=2, padding="same", activation="tanh", use_bias=False),
+        layers.BatchNormalization(epsilon=0.01),
+        layers.ReLU(),
+        layers.Conv2D(6, 2, activation="softmax"),
+        layers.AveragePooling2D(3, strides=2, padding="same"),
+        layers.MaxPooling2D(2),
+        layers.Activation("elu"),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(1, activation="sigmoid"),
+    ]
+    model = keras.Sequential(stack)
+    rng = np.random.default_rng(0)
+    model.set_weights([abs(rng.normal(0, 1, w.shape)) for w in model.get_weights()])
+    path = tmp_path / f"model{suffix}"
+    model.save(path)
+    found, expected = both(path, None, make_stamps(50))
+    assert found.std() > 1e-3
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_many_threads_may_ask_one_network(tmp_path):
+    network = ENGINES["onnx"](*save(tmp_path / "model.h5"), 20, None)
+    stamps = [make_stamps(n) for n in (300, 301, 302, 303)]
+    expected = [network.predict(some) for some in stamps]
+    barrier = Barrier(len(stamps))
+
+    def ask(some):
+        barrier.wait(timeout=20)
+        return network.predict(some)
+
+    for found, alone in zip(map_ordered(ask, stamps, workers=4), expected, strict=True):
+        np.testing.assert_array_equal(found, alone)
+
+
+def test_the_score_of_a_stamp_does_not_depend_on_its_neighbours(tmp_path):
+    for name in ARCHITECTURES:
+        network = ENGINES["onnx"](*save(tmp_path / f"{name}.h5", name), 20, None)
+        stamps = make_stamps(257)
+        alone = [network.predict(stamps[row : row + 1])[0] for row in (0, 100, 256)]
+        np.testing.assert_allclose(network.predict(stamps)[[0, 100, 256]], alone, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "change", "message"),
+    [
+        (
+            make_recipe("train", model="own.py:build", e=10),
+            {},
+            r"'own\.py:f', which only Keras",
+        ),
+        (make_recipe("train", e=10), {}, "its network is None, which only Keras"),
+        (RECIPE, {"padding": "causal"}, "padding must be one of same, valid"),
+        (RECIPE, {"dilation_rate": [2, 2]}, "dilation_rate is not known here"),
+        (RECIPE, {"use_bias": False}, "does not hold the weights of the layers that it describes"),
+        (RECIPE, {"filters": 10**9}, "filters is 1000000000"),
+        (RECIPE, {"strides": [3, 3]}, "its weights do not fit, for 20 x 20 pixels"),
+    ],
+)
+def test_what_can_not_be_had_is_one_line(recipe, change, message, tmp_path):
+    path, _ = save(tmp_path / "model.h5")
+    with h5py.File(path, "r+") as file:
+        content = json.loads(file.attrs["model_config"])
+        conv = next(x for x in content["config"]["layers"] if x["class_name"] == "Conv2D")
+        conv["config"] |= change
+        file.attrs["model_config"] = json.dumps(content)
+    with pytest.raises(ModelError, match=message):
+        ENGINES["onnx"](path, recipe, 20, None)
+
+
+def test_a_network_for_another_side_is_one_line(tmp_path):
+    path, recipe = save(tmp_path / "model.h5")
+    with pytest.raises(ModelError, match="its weights do not fit, for 40 x 40 pixels"):
+        ENGINES["onnx"](path, recipe, 40, None)
+
+
+def test_weights_that_are_damaged_or_in_another_file_are_one_line(tmp_path):
+    path, recipe = save(tmp_path / "model.h5")
+    with h5py.File(path, "r+") as file:
+        group = file["model_weights/dense"]
+        name = group.attrs["weight_names"][0]
+        shape = group[name].shape
+        del group[name]
+        group.create_dataset(name, shape, "f4", external=[("/dev/zero", 0, h5py.h5f.UNLIMITED)])
+    with pytest.raises(ModelError, match="its weights are too many, or in another file"):
+        ENGINES["onnx"](path, recipe, 20, None)
+    with h5py.File(path, "r+") as file:
+        del file["model_weights/dense"]
+    with pytest.raises(ModelError, match=r"model\.h5: not a readable HDF5 file"):
+        ENGINES["onnx"](path, recipe, 20, None)
+
+
+def test_a_network_that_only_keras_can_make_goes_to_keras_and_says_so(tmp_path, caplog):
+    (tmp_path / "own.py").write_text(
+        "import keras\n"
+        "def build(side):\n"
+        "    stack = [keras.Input((side, side, 1)), keras.layers.Flatten()]\n"
+        "    return keras.Sequential([*stack, keras.layers.Dense(2, activation='softmax')])\n"
+    )
+    own = f"{tmp_path / 'own.py'}:build"
+    path, recipe = save(tmp_path / "model.h5", own)
+    with caplog.at_level("INFO"):
+        network = ENGINES["auto"](path, recipe, 20, own)
+    assert "Keras scores, which is slower, not ONNX Runtime" in caplog.text
+    expected = ENGINES["keras"](path, recipe, 20, own).predict(make_stamps(9))
+    np.testing.assert_array_equal(network.predict(make_stamps(9)), expected)
+
+
+def test_loading_and_scoring_need_no_keras_and_no_tensorflow(tmp_path):
+    path, _ = save(tmp_path / "model.h5", "d4")
+    code = (
+        "import sys, numpy as np; from pathlib import Path\n"
+        "from realbogus.models.files import read_feature_options, read_model_recipe\n"
+        "from realbogus.models.serving import load_classifier\n"
+        f"path = Path({str(path)!r}); recipe = read_model_recipe(path)\n"
+        "options = read_feature_options(path, recipe)\n"
+        "scores = load_classifier(path, recipe, options).score(np.ones((3, 20, 20), np.float32))\n"
+        "assert scores.shape == (3,)\n"
+        "print(*sorted({'tensorflow', 'keras'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
