@@ -100,3 +100,25 @@ def draw_sample(n_real, n_bogus, *, distance=2.0, detections=1, shared=0.0, ties
     own = rng.normal(size=len(number)) * (1 - shared) ** 0.5
     scores = distance * targets + own + (rng.normal(size=objects) * shared**0.5)[number]
     return Sample.of(targets, np.round(scores, 1) if ties else scores, number)
+
+
+def network_of_other_layers():
+    """Make a network as a team may have changed it, with one score and weights of its own."""
+    from realbogus.models.backend import keras, layers
+
+    stack = [
+        keras.Input((20, 20, 1)),
+        layers.Conv2D(4, (3, 2), strides=2, padding="same", activation="tanh", use_bias=False),
+        layers.BatchNormalization(epsilon=0.01),
+        layers.ReLU(),
+        layers.Conv2D(6, 2, activation="softmax"),
+        layers.AveragePooling2D(3, strides=2, padding="same"),
+        layers.MaxPooling2D(2),
+        layers.Activation("elu"),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(1, activation="sigmoid"),
+    ]
+    model = keras.Sequential(stack)
+    rng = np.random.default_rng(0)
+    model.set_weights([abs(rng.normal(0, 1, w.shape)) for w in model.get_weights()])
+    return model

@@ -127,9 +127,9 @@ def _checked(kind: str, name: str, value: Any) -> Any:
         if value not in _WORDS[name]:
             raise ValueError(f"{kind}: {name} must be one of {', '.join(_WORDS[name])}")
         return value
-    numbers = value if isinstance(value, list) else [value]
+    numbers = value if isinstance(value, list | tuple) else [value]
     if len(numbers) > 2 or not all(
         isinstance(item, int | float) and 0 <= item <= _LARGEST for item in numbers
     ):
         raise ValueError(f"{kind}: {name} is {str(value)[:40]}")
-    return tuple(numbers) if isinstance(value, list) else value
+    return tuple(numbers) if isinstance(value, list | tuple) else value

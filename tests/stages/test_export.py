@@ -13,7 +13,7 @@ from realbogus.models.registry import ARCHITECTURES, build_model
 from realbogus.models.storage import save_model
 from realbogus.recipes import Recipe
 from realbogus.stages.export import export_classifier
-from tests.helpers import make_recipe
+from tests.helpers import make_recipe, network_of_other_layers
 
 
 def run_onnx(path, stamps):
@@ -42,19 +42,7 @@ def test_every_network_scores_the_same_in_onnx_runtime(name, extent, tmp_path):
 
 
 def test_layers_of_other_classifiers_are_exported_too(tmp_path):
-    stack = [
-        keras.Input((20, 20, 1)),
-        layers.Conv2D(4, 3, strides=2, padding="same", activation="tanh", use_bias=False),
-        layers.BatchNormalization(),
-        layers.ReLU(),
-        layers.AveragePooling2D(3, strides=2, padding="same"),
-        layers.Activation("elu"),
-        layers.GlobalAveragePooling2D(),
-        layers.Dense(1, activation="sigmoid"),
-    ]
-    model = keras.Sequential(stack)
-    rng = np.random.default_rng(0)
-    model.set_weights([abs(rng.normal(0, 1, w.shape)) for w in model.get_weights()])
+    model = network_of_other_layers()
     export_onnx(tmp_path / "other.onnx", model, None)
     stamps = make_stamps(9, 20)
     found = run_onnx(tmp_path / "other.onnx", stamps)
