@@ -15,10 +15,17 @@ import luigi
 from realbogus.config import SURVEYS, load_config
 from realbogus.cutting import take_thresholds
 from realbogus.errors import ConfigError
-from realbogus.options import parse_classifiers, parse_holdout, parse_limits, parse_rates
+from realbogus.options import (
+    fill_date,
+    parse_classifiers,
+    parse_holdout,
+    parse_limits,
+    parse_rates,
+)
 from realbogus.surveys.atlas import LabelRules as AtlasRules
 from realbogus.surveys.ps1 import LabelRules as Ps1Rules
 from realbogus.tasks import FilesParameter, NightsParameter, RecipeTask, run_luigi
+from realbogus.writeback import record_path
 
 _LISTS: Mapping[str, str] = {"real": "good", "bogus": "bad"}
 
@@ -316,7 +323,10 @@ class KerasTensorflowClassifier(_LocatedTask):
 class RunKerasTensorflowClassifier(_LocatedTask):
     """Score new objects of the database, or FITS stamps by name."""
 
-    outputcsv = luigi.Parameter(default="", description="scores (stampLocation/objects.csv)")
+    outputcsv = luigi.Parameter(
+        default="",
+        description="scores (stampLocation/objects.csv, with update objects_{date}.csv)",
+    )
     images = FilesParameter(default=(), description="FITS stamps, folders or files of names")
     classifier = FilesParameter(
         default=(), description="MODEL or CAMERA=MODEL (configFile, or stampLocation/model.h5)"
@@ -328,6 +338,8 @@ class RunKerasTensorflowClassifier(_LocatedTask):
     imageRoot = luigi.Parameter(default="", significant=False, description="folder of stamps")
     architecture = luigi.Parameter(default="", significant=False, description="FILE.py:function")
     engine = luigi.Parameter(default="auto", significant=False, description="auto, onnx or keras")
+    update = luigi.BoolParameter(description="write scores to the database where it has none")
+    rescore = luigi.BoolParameter(description="and where it has one, too")
 
     def classifiers(self) -> Sequence[str]:
         """Give the classifiers: as asked for, as configured, or the one that training makes."""
@@ -356,8 +368,12 @@ class RunKerasTensorflowClassifier(_LocatedTask):
             )
         }
 
-    def output(self) -> luigi.LocalTarget:
-        return luigi.LocalTarget(self.path("outputcsv", "objects.csv"))
+    def output(self) -> Sequence[luigi.LocalTarget]:
+        # Asked for anew each time, so that a scheduler that runs for weeks sees each night's.
+        named = self.path("outputcsv", "objects_{date}.csv" if self.update else "objects.csv")
+        scores = Path(fill_date(str(named)))
+        written = [record_path(scores, rescore=self.rescore)] if self.update else []
+        return [luigi.LocalTarget(path) for path in (scores, *written)]
 
     def wanted_options(self) -> Mapping[str, Any]:
         if self.images:
@@ -373,7 +389,7 @@ class RunKerasTensorflowClassifier(_LocatedTask):
 
         score_objects(
             [Path(name) for name in self.images],
-            output_csv=Path(self.output().path),
+            output_csv=Path(self.output()[0].path),
             classifiers=self.classifiers(),
             fallback=Path(self.fallback) if self.fallback else None,
             config_file=Path(self.configFile),
@@ -382,6 +398,8 @@ class RunKerasTensorflowClassifier(_LocatedTask):
             image_root=Path(self.imageRoot) if self.imageRoot else None,
             architecture=self.architecture or None,
             engine=self.engine,
+            update=self.update,
+            rescore=self.rescore,
         )
 
 

@@ -3,6 +3,7 @@
 
 python runKerasTensorflowClassifier.py --configFile config.yaml --outputcsv objects.csv
 python runKerasTensorflowClassifier.py --classifier model.h5 stamps/ --outputcsv objects.csv
+python runKerasTensorflowClassifier.py --update --outputcsv scores/{date}.csv
 """
 
 import argparse
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realbogus.cli import ArgumentParser, run
+from realbogus.options import fill_date
 
 _CLASSIFIERS = (".h5", ".keras")
 
@@ -20,7 +22,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(__doc__)
     add = parser.add_argument
     add("images", nargs="*", help="FITS stamps or cubes, folders of them, or files of their names")
-    add("--outputcsv", type=Path, required=True, help="the scores of the objects to make")
+    add(
+        "--outputcsv",
+        required=True,
+        help="the scores of the objects to make; {date} and {hour} stand for those of now (UTC)",
+    )
     add(
         "--classifier",
         nargs="+",
@@ -37,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add("--architecture", help="your own, if a classifier has one: FILE.py:function")
     add("--engine", default="auto", help="onnx, keras, or auto, which takes the first it can")
+    add("--update", action="store_true", help="write scores to the database where it has none")
+    add("--rescore", action="store_true", help="… and where it has one, too")
     options = parser.parse_args(argv)
     return run(lambda: _score(options), verbose=options.verbose)
 
@@ -49,7 +57,7 @@ def _score(options: argparse.Namespace) -> None:
     following = [word for word in others if not word.endswith(_CLASSIFIERS)]
     score_objects(
         [Path(word) for word in [*options.images, *following]],
-        output_csv=options.outputcsv,
+        output_csv=Path(fill_date(options.outputcsv)),
         classifiers=[*first, *classifiers],
         fallback=options.fallback,
         config_file=options.configFile,
@@ -58,6 +66,8 @@ def _score(options: argparse.Namespace) -> None:
         image_root=options.imageRoot,
         architecture=options.architecture,
         engine=options.engine,
+        update=options.update,
+        rescore=options.rescore,
     )
 
 

@@ -14,6 +14,7 @@ exposures    what the names of exposures and stamps say
 lists        ``good.txt``, ``bad.txt``: position, object and stamp in one row
 scores       score files
 verdicts     scores of objects, out of those of their images
+ledger       what was written to the survey's database, and by which run
 hdf5         the only home of h5py
 fitsfiles    the only home of astropy.io.fits
 plainfits    the layout of plain FITS files, found fast
@@ -44,6 +45,7 @@ provenance   the recipe and the identity of any of these files
 cutouts      the stamps of one exposure: cut, written and listed
 surveys      what a survey knows: cameras, nights, file names, label rules
 bench        which classifier scores the images of which camera
+writeback    scores written to the database, and taken back
 simulation   a survey made from a seed
 stages       one function a script: cut, build, train, score, plot, compare, report, …
 cli, tasks   logging, one line for an error; what the Luigi tasks share

@@ -145,12 +145,36 @@ def _extract(options: argparse.Namespace) -> None:
     extract_planes(options.planes, options.out)
 
 
+def _declare_runs(words: Words) -> None:
+    words.add_argument("--configFile", type=Path, default=Path("config.yaml"), help="%(default)s")
+
+
+def _runs(options: argparse.Namespace) -> None:
+    from realbogus.stages.revert import list_runs
+
+    sys.stdout.write("".join(f"{line}\n" for line in _aligned(list_runs(options.configFile))))
+
+
+def _declare_revert(words: Words) -> None:
+    words.add_argument("run", help="as `runs` lists them")
+    _declare_runs(words)
+
+
+def _revert(options: argparse.Namespace) -> None:
+    from realbogus.stages.revert import revert_run
+
+    lines = revert_run(options.run, options.configFile)
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
 _COMMANDS: Mapping[str, tuple[str, Callable[[Words], None], Callable[[Any], None]]] = {
     "describe": ("say what made a list, data set, classifier, …", _declare_describe, _describe),
     "report": ("write a page of all that a test says", _declare_report, _report),
     "budget": ("say which threshold so many eyeballs allow", _declare_budget, _budget),
     "compare": ("fail if a new classifier is worse anywhere", _declare_compare, _compare),
     "export": ("write a classifier as ONNX, for other pipelines", _declare_export, _export),
+    "runs": ("list what was written to the database", _declare_runs, _runs),
+    "revert": ("take back what a run wrote to the database", _declare_revert, _revert),
     "extract": ("write planes of cubes as stamps of their own", _declare_extract, _extract),
 }
 

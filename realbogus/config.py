@@ -64,6 +64,7 @@ class Config:
     images: ImageSettings
     labels: Mapping[str, float] = field(default_factory=dict)
     classifiers: Mapping[str, Path] = field(default_factory=dict)
+    ledger: Path = Path("ledger")
 
 
 def load_config(path: Path) -> Config:
@@ -90,6 +91,7 @@ def load_config(path: Path) -> Config:
         images=_images(block.block("images", optional=True)),
         labels=_labels(block.block("labels", optional=True)),
         classifiers=_classifiers(block.block("classifiers", optional=True)),
+        ledger=path.parent / Path(block.get("ledger", str, default="ledger")).expanduser(),
     )
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "Spool",
     "atomic_path",
     "errors_name",
+    "flush_to_disk",
     "read_lines",
     "require_readable_file",
     "require_writable_folder",
@@ -53,7 +54,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     try:
         with errors_name(target):
             yield part
-            _flush_to_disk(part)
+            flush_to_disk(part)
             part.replace(target)
     finally:
         part.unlink(missing_ok=True)
@@ -195,7 +196,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise FormatError(f"{path}: not a text file that can be read") from error
 
 
-def _flush_to_disk(path: Path) -> None:
+def flush_to_disk(path: Path) -> None:
+    """Wait until a file, or the list of the files of a folder, outlives a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

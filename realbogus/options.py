@@ -4,13 +4,14 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from realbogus.errors import ConfigError
 
 __all__ = [
     "available_cores",
+    "fill_date",
     "parse_classifiers",
     "parse_date",
     "parse_holdout",
@@ -85,6 +86,12 @@ def parse_date(text: str, *, name: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise ConfigError(f"{name} must be a day such as 2019-01-31; got {text!r}") from error
+
+
+def fill_date(name: str, *, now: datetime | None = None) -> str:
+    """Put the date and the hour (UTC) into a name: ``scores/{date}.csv``, ``{date}T{hour}.csv``."""
+    now = now or datetime.now(UTC)
+    return name.replace("{date}", f"{now:%Y-%m-%d}").replace("{hour}", f"{now:%H}")
 
 
 def parse_names(text: str) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ __all__ = [
     "Column",
     "Scores",
     "label_files",
+    "read_object_scores",
     "read_score_recipe",
     "read_scores",
     "write_ecsv",
@@ -146,6 +147,24 @@ def read_scores(path: Path, *, labels: Path | None = None, all_real: bool = Fals
     scores = Scores(names, objects, columns["target"], columns["score"])
     _require_one_target(path, scores)
     return scores
+
+
+def read_object_scores(path: Path) -> dict[str, float | None]:
+    """Read objects and their scores, None where there is none.
+
+    Raises
+    ------
+    FormatError
+        If the file holds something else, or an object twice.
+    """
+    columns = _read(path, _OF_OBJECTS)
+    objects, scores = columns["object"].tolist(), columns["score"].tolist()
+    found = {
+        item: None if score != score else score for item, score in zip(objects, scores, strict=True)
+    }
+    if len(found) != len(objects):
+        raise FormatError(f"{path}: {len(objects) - len(found)} rows repeat an object")
+    return found
 
 
 def read_score_recipe(path: Path) -> Recipe | None:

@@ -99,6 +99,8 @@ def luigid(tmp_path):
     """Start a central scheduler; give its URL."""
     port = free_port()
     command = [Path(sys.executable).parent / "luigid", "--address=127.0.0.1", f"--port={port}"]
+    # A task that was done may be asked for again at once, and not only ten seconds later.
+    (tmp_path / "luigi.cfg").write_text("[scheduler]\nstable_done_cooldown_secs = 0\n")
     state = f"--state-path={tmp_path / 'state.pickle'}"
     with (tmp_path / "luigid.log").open("w") as log:
         process = subprocess.Popen([*command, state], stdout=log, stderr=log, cwd=tmp_path)

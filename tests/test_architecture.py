@@ -18,12 +18,12 @@ ROOT = PACKAGE.parent
 # A module imports from lower layers, and in its own layer only from those left of it.
 LAYERS = {
     "L0": "errors",
-    "L1": "files remotes config recipes options exposures lists scores verdicts hdf5 fitsfiles "
-    "plainfits normalisation groups metrics intervals known budgets comparison splits calibration "
-    "quality",
+    "L1": "files remotes config recipes options exposures lists scores verdicts ledger hdf5 "
+    "fitsfiles plainfits normalisation groups metrics intervals known budgets comparison splits "
+    "calibration quality",
     "L2": "database images stamps worklist blocks features triage selection dataset traits "
     "evaluation pages models plots parallel cutting fetch",
-    "L3": "provenance cutouts surveys bench simulation",
+    "L3": "provenance cutouts surveys bench writeback simulation",
     "L4": "stages",
     "L5": "cli tasks __main__",
 }

@@ -40,6 +40,8 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
     assert config.database.url == f"sqlite:///{tmp_path}/survey.db"
     assert config.images.root == tmp_path / "diff"
     assert config.classifiers == {"02a": tmp_path / "models/02a.h5"}
+    assert config.ledger == tmp_path / "ledger"
+    assert load_config(write(tmp_path, ledger="kept/here")).ledger == tmp_path / "kept/here"
 
 
 def test_the_place_to_fetch_from_is_read(tmp_path):

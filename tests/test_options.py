@@ -1,4 +1,5 @@
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from realbogus.errors import ConfigError
 from realbogus.options import (
     available_cores,
+    fill_date,
     parse_classifiers,
     parse_holdout,
     parse_limits,
@@ -144,3 +146,10 @@ def test_classifiers_are_one_for_all_or_one_a_camera():
 def test_classifiers_that_contradict_each_other_are_refused(words, part):
     with pytest.raises(ConfigError, match=part):
         parse_classifiers(words)
+
+
+def test_the_date_and_the_hour_are_put_into_names():
+    now = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+    assert fill_date("s/{date}T{hour}.csv", now=now) == "s/2026-01-02T03.csv"
+    assert fill_date("objects.csv") == "objects.csv"
+    assert fill_date("{x}{date}", now=now) == "{x}2026-01-02"

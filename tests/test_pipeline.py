@@ -2,10 +2,13 @@
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import urllib.parse
 import urllib.request
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import luigi
@@ -16,8 +19,10 @@ from atlasClassificationPipeline import (
     GetCutOuts,
     KerasTensorflowClassifier,
     PlotResults,
+    RunKerasTensorflowClassifier,
 )
 from realbogus.lists import read_list, read_list_recipe
+from realbogus.options import fill_date
 from tests.helpers import ROOT, run_python
 
 PIPELINE = ROOT / "atlasClassificationPipeline.py"
@@ -381,6 +386,46 @@ def test_new_objects_are_scored_by_the_classifier_that_training_made(finished):
         local("RunKerasTensorflowClassifier", "--KerasTensorflowClassifier-epochs=9", cwd=finished),
         "KerasTensorflowClassifier epochs",
     )
+
+
+def test_scores_are_written_back_each_night_under_one_scheduler(finished, luigid):
+    """What is made and written is done; another night, or a run that was killed, is not."""
+    database = finished / "survey.db"
+    empty = "UPDATE atlas_diff_objects SET zooniverse_score = NULL WHERE detection_list_id = 4"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(empty)
+    words = (PIPELINE, "RunKerasTensorflowClassifier", "--update", f"--scheduler-url={luigid}")
+    done = run_python(*words, cwd=finished)
+    assert done.returncode == 0, done.stderr
+    scores, record = sorted((finished / "training").glob("objects_20*.csv"))
+    assert record.name == f"{scores.stem}.update.csv"
+    query = "SELECT COUNT(*) FROM atlas_diff_objects WHERE detection_list_id = 4"
+    with closing(sqlite3.connect(database)) as connection:
+        (listed,) = connection.execute(query).fetchone()
+        written = connection.execute(f"{query} AND zooniverse_score IS NOT NULL").fetchone()
+    assert written == (listed,)
+    assert "Did not run any tasks" in run_python(*words, cwd=finished).stderr
+    record.unlink()
+    done = run_python(*words, cwd=finished)
+    assert done.returncode == 0, done.stderr
+    assert f"0 scores written, {listed} left as they are" in done.stderr
+    assert record.exists()
+
+
+def test_the_next_night_is_another_target(finished, monkeypatch):
+    monkeypatch.chdir(finished)
+    task = RunKerasTensorflowClassifier(update=True)
+    names = [Path(target.path).name for target in task.output()]
+    monkeypatch.setattr(
+        "atlasClassificationPipeline.fill_date",
+        lambda name: fill_date(name, now=datetime(2031, 2, 3)),
+    )
+    later = [Path(target.path).name for target in task.output()]
+    assert later == ["objects_2031-02-03.csv", "objects_2031-02-03.update.csv"]
+    assert not set(names) & set(later)
+    rescored = RunKerasTensorflowClassifier(update=True, rescore=True).output()
+    assert Path(rescored[1].path).name == "objects_2031-02-03.rescore.csv"
+    assert len(RunKerasTensorflowClassifier().output()) == 1
 
 
 def test_images_are_scored_by_the_classifiers_that_are_given(finished):

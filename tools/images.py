@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def _draw_pipeline() -> Figure:
-    figure, axes = _canvas(13, 4.9, (-0.1, 15.7), (-1.15, 4.6))
+    figure, axes = _canvas(13, 5.2, (-0.6, 15.7), (-1.75, 4.6))
     _box(axes, (0, 3.0), (2.5, 1.0), "survey database", colour=_SOURCE)
     _box(axes, (0, 1.1), (2.5, 1.0), "difference images", colour=_SOURCE)
     for index, ((task, script), made) in enumerate(zip(_TASKS, _FILES, strict=True)):
@@ -69,6 +69,16 @@ def _draw_scoring(axes: Axes) -> None:
     _arrow(axes, (10.97, 0.9), (10.97, 0.2))
     _arrow(axes, (12.65, -0.4), (13.2, -0.4))
     axes.text(5.9, -0.05, "those of the eyeball list, or any", ha="center", fontsize=9)
+    _draw_return(axes)
+
+
+def _draw_return(axes: Axes) -> None:
+    """Draw the way of scores back to the database."""
+    axes.plot([14.4, 14.4, -0.45, -0.45], [-0.95, -1.45, -1.45, 3.5], color=_INK, lw=1.2)
+    _arrow(axes, (-0.45, 3.5), (0, 3.5))
+    axes.text(
+        7.5, -1.36, "with --update: scores, each change in the ledger", ha="center", fontsize=9
+    )
 
 
 def _draw_network() -> Figure:

@@ -1,25 +1,14 @@
 """Queries of the ATLAS database.
 
-``x`` and ``y`` are FLOAT columns: MySQL's text protocol would round them to six digits, another
-pixel. They are read as sums with a DOUBLE, which every server gives in full; not all can cast.
+``x`` and ``y`` are FLOAT columns, which are read in full: six digits would be another pixel.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Double,
-    Select,
-    and_,
-    literal_column,
-    or_,
-    select,
-    type_coerce,
-)
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 
-from realbogus.database.floats import below
+from realbogus.database.floats import below, in_full
 from realbogus.database.schema import SCHEMAS
 
 __all__ = [
@@ -135,14 +124,10 @@ def _detection_columns() -> Select[tuple[object, ...]]:
     return select(
         _detections.id,
         _detections.atlas_object_id.label("object"),
-        *(_in_full(_detections[name]).label(name) for name in ("x", "y", "mag", "dmag")),
+        *(in_full(_detections[name]).label(name) for name in ("x", "y", "mag", "dmag")),
         _detections.ra,
         _detections.dec,
     ).order_by(_detections.id)
-
-
-def _in_full(column: Column[float]) -> ColumnElement[float]:
-    return type_coerce(column, Double) + literal_column("0e0", Double)
 
 
 def _positive(exposure: int) -> tuple[ColumnElement[bool], ...]:

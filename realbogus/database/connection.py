@@ -4,7 +4,7 @@ import logging
 import re
 import struct
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from realbogus.config import DatabaseSettings
 from realbogus.database.schema import SCHEMAS
 from realbogus.errors import DatabaseBusyError, DatabaseError
 
-__all__ = ["DELAYS", "Database"]
+__all__ = ["DELAYS", "Database", "Transaction"]
 
 log = logging.getLogger(__name__)
 
@@ -28,20 +28,43 @@ DELAYS = (1.0, 2.0, 4.0)
 """Seconds before each further try of a query after the server went away or was busy."""
 
 _BATCH = 5000
+_LOCKS = "SET SESSION lock_wait_timeout = {0:d}, innodb_lock_wait_timeout = {0:d}"
 _CONNECT_TIMEOUT = 10
 _SILENCE = 10  # times the timeout of a lock
+_SQLITE_BUSY = 5
 _TABLES = {name: table for schema in SCHEMAS.values() for name, table in schema.tables.items()}
 
 # What the driver fails with when it reads from a server that is none.
 _CONFUSED = (LookupError, ValueError, AssertionError, struct.error)
 
-# Too many connections, shutdown in progress, lock wait, deadlock, query or connection killed,
-# statement too long (MariaDB, MySQL); can't connect by socket or by network, gone away, lost.
-_BUSY = frozenset({1040, 1053, 1205, 1213, 1317, 1927, 1969, 3024, 2002, 2003, 2006, 2013})
+# Row changed meanwhile, too many connections, shutdown in progress, lock wait, deadlock, query or
+# connection killed, statement too long (MariaDB, MySQL); can't connect by socket or by network,
+# gone away, lost.
+_BUSY = frozenset({1020, 1040, 1053, 1205, 1213, 1317, 1927, 1969, 3024, 2002, 2003, 2006, 2013})
+
+
+class Transaction:
+    """Statements that come true together or not at all, inside `Database.transact`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether there is no server, but a file."""
+        return self._connection.dialect.name == "sqlite"
+
+    def rows(self, query: Executable) -> Sequence[Row[Any]]:
+        """Run a query and give all its rows."""
+        return self._connection.execute(query).all()
+
+    def run(self, statement: Executable) -> None:
+        """Run a statement that gives no rows."""
+        self._connection.execute(statement)
 
 
 class Database:
-    """A survey's database, open for reading and, for a simulated survey, for writing.
+    """A survey's database, open for reading and, if that was asked for, for writing.
 
     Use it as a context manager; leaving the block closes the connection.
 
@@ -66,8 +89,15 @@ class Database:
         return cls(_parse(url))
 
     @classmethod
-    def connect(cls, settings: DatabaseSettings) -> Self:
-        """Open the database that a configuration file names, for reading.
+    def connect(cls, settings: DatabaseSettings, *, writes: bool = False) -> Self:
+        """Open the database that a configuration file names.
+
+        Parameters
+        ----------
+        settings : DatabaseSettings
+            Of the configuration file.
+        writes : bool
+            It is for `transact`; otherwise for reading.
 
         Raises
         ------
@@ -78,11 +108,8 @@ class Database:
             _require_sqlite_file(settings.url)
             return cls.open(settings.url)
         # Each query is a transaction of its own: none holds a lock or old rows on the server.
-        return cls(
-            _server_url(settings),
-            connect_args=_server_options(settings),
-            isolation_level="AUTOCOMMIT",
-        )
+        isolation = {} if writes else {"isolation_level": "AUTOCOMMIT"}
+        return cls(_server_url(settings), connect_args=_server_options(settings), **isolation)
 
     def __enter__(self) -> Self:
         """Give the open database."""
@@ -130,13 +157,23 @@ class Database:
         DatabaseError
             If it refuses the query.
         """
-        for delay in DELAYS:
-            try:
-                return self._try_to_gather(query, take)
-            except DatabaseBusyError as error:
-                log.warning("%s; trying again in %g s", error, delay)
-                time.sleep(delay)
-        return self._try_to_gather(query, take)
+        return _try_often(lambda: self._try_to_gather(query, take))
+
+    def transact(self, work: Callable[[Transaction], Item]) -> Item:
+        """Call a function with a transaction, and commit what it has run.
+
+        It is called again as often and after the same pauses as `gather` asks, as after a deadlock.
+        What it ran before was undone by then, unless the server went away while it committed: then
+        nobody knows, and the function has to look.
+
+        Raises
+        ------
+        DatabaseBusyError
+            If the server still is busy or away after the last try.
+        DatabaseError
+            If it refuses a statement.
+        """
+        return _try_often(lambda: self._try_to_transact(work))
 
     def create_tables(self, survey: str) -> None:
         """Make the empty tables of a survey."""
@@ -160,6 +197,8 @@ class Database:
         except SQLAlchemyError as error:
             kind = DatabaseBusyError if _is_busy(error) else DatabaseError
             raise kind(f"database {self.name}: {_reason(error)}") from None
+        except OverflowError:
+            raise DatabaseError(f"database {self.name}: a number is too large for it") from None
 
     def _connect(self) -> Connection:
         try:
@@ -179,14 +218,47 @@ class Database:
             raise DatabaseError(f"database {self.name}: {what}") from None
 
     def _try_to_gather(self, query: Executable, take: Callable[[Iterator[Row[Any]]], Item]) -> Item:
-        if self._connection.closed:
-            self._connection = self._connect()
+        self._connect_again()
         try:
             return take(self.rows(query))
         except DatabaseBusyError:
-            self._connection.invalidate()
-            self._connection.close()
+            self._drop_connection()
             raise
+
+    def _try_to_transact(self, work: Callable[[Transaction], Item]) -> Item:
+        self._connect_again()
+        try:
+            with self._errors():
+                transaction = Transaction(self._connection)
+                if transaction.is_sqlite:
+                    # It has no rows to lock, so nobody else may write from here on.
+                    self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+                result = work(transaction)
+                self._connection.commit()
+        except BaseException:
+            # The server undoes a transaction whose connection is closed.
+            self._drop_connection()
+            raise
+        return result
+
+    def _connect_again(self) -> None:
+        if self._connection.closed:
+            self._connection = self._connect()
+
+    def _drop_connection(self) -> None:
+        self._connection.invalidate()
+        self._connection.close()
+
+
+def _try_often(work: Callable[[], Item]) -> Item:
+    """Call a function again, after waiting longer each time, while the server is busy."""
+    for delay in DELAYS:
+        try:
+            return work()
+        except DatabaseBusyError as error:
+            log.warning("%s; trying again in %g s", error, delay)
+            time.sleep(delay)
+    return work()
 
 
 def _parse(url: str) -> URL:
@@ -216,7 +288,7 @@ def _server_options(settings: DatabaseSettings) -> dict[str, Any]:
     options: dict[str, Any] = {
         "connect_timeout": _CONNECT_TIMEOUT,
         "read_timeout": _SILENCE * settings.timeout,
-        "init_command": f"SET SESSION lock_wait_timeout = {settings.timeout:d}",
+        "init_command": _LOCKS.format(settings.timeout),
     }
     if settings.unix_socket is not None:
         options["unix_socket"] = settings.unix_socket
@@ -250,6 +322,8 @@ def _is_busy(error: SQLAlchemyError) -> bool:
     """Say whether another try may help."""
     if not isinstance(error, DBAPIError) or error.orig is None:
         return False
+    if getattr(error.orig, "sqlite_errorcode", None) == _SQLITE_BUSY:
+        return True
     return error.connection_invalidated or next(iter(error.orig.args), None) in _BUSY
 
 

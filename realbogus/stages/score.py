@@ -17,7 +17,7 @@ from realbogus.bench import Bench, prepare_bench
 from realbogus.config import Config, load_config
 from realbogus.cutting import Tally
 from realbogus.database import Database
-from realbogus.errors import ConfigError, DatabaseError, StampError
+from realbogus.errors import ConfigError, DatabaseError, RecipeError, StampError
 from realbogus.features import Treatment
 from realbogus.files import require_writable_folder
 from realbogus.models.engines import ENGINES
@@ -25,7 +25,7 @@ from realbogus.models.serving import load_classifier
 from realbogus.options import available_cores, parse_classifiers, require_choice
 from realbogus.parallel import map_ordered, progress
 from realbogus.recipes import Recipe, already_made
-from realbogus.scores import read_score_recipe
+from realbogus.scores import read_object_scores, read_score_recipe
 from realbogus.surveys.ps1 import database_folder
 from realbogus.surveys.stamps import FORMS, StampForm, images_of, objects_on
 from realbogus.triage import BLOCK, Block, blocks_of, read_block
@@ -40,6 +40,7 @@ from realbogus.verdicts import (
     write_verdicts,
 )
 from realbogus.worklist import Image, Worklist, find_images, read_object_ids
+from realbogus.writeback import read_writable, require_update, update_database
 
 __all__ = ["EYEBALL_LIST", "score_objects"]
 
@@ -62,6 +63,8 @@ def score_objects(
     architecture: str | None = None,
     engine: str = "auto",
     workers: int | None = None,
+    update: bool = False,
+    rescore: bool = False,
 ) -> None:
     """Score objects by their stamps, each camera's by its own classifier.
 
@@ -96,13 +99,23 @@ def score_objects(
         What computes: ``onnx``, ``keras``, or ``auto``, the first where it can.
     workers : int, optional
         Threads that read and score; by default as many as there are cores. The result is the same.
+    update : bool
+        Write the scores to the database, too, where it has none; those of a file that is there
+        already as well.
+    rescore : bool
+        … or where it has one, too.
 
     Raises
     ------
     ConfigError, DatabaseError, ModelError, RecipeError, StampError
         If an option is not allowed, a camera has no classifier, a classifier is none, there is
-        nothing to score or nothing that can be, or the scores exist and were made in another way.
+        nothing to score or nothing that can be, the scores exist and were made in another way, or
+        the account may not write scores that it is to write.
     """
+    if rescore and not update:
+        raise ConfigError("rescore: does nothing without update")
+    if images and update:
+        raise ConfigError("update: images are no objects of the database; leave one of both out")
     if list_id < 0:
         raise ConfigError(f"listid must not be negative; got {list_id}")
     require_choice("engine", engine, ENGINES)
@@ -112,12 +125,18 @@ def score_objects(
     if objects and not ids:
         raise ConfigError(f"objects: {', '.join(objects)} names none")
     config = None if images and classifiers else load_config(config_file)
+    if config is not None and update:
+        require_update(config)
     given = _given(classifiers, config)
     bench = prepare_bench(given, fallback=fallback, form=None if images else _form(config))
     recipe = _recipe(bench, images, list_id, ids, None if images else config)
     if already_made(
         output_csv, read_score_recipe(output_csv) if output_csv.exists() else None, recipe
     ):
+        if config is not None and update:
+            _write_back(config, output_csv, rescore)
+            if not ids:
+                _require_no_newcomers(config, list_id, output_csv)
         return
     require_writable_folder(output_csv.parent)
     with _worklist(images, config, list_id, ids, image_root) as worklist:
@@ -129,6 +148,8 @@ def score_objects(
     write_faults(faults_path(output_csv), scored.faults, recipe)
     write_verdicts(output_csv, scored.objects, recipe)
     log.info("%s: %d objects", output_csv, len(scored.objects))
+    if config is not None and update:
+        _write_back(config, output_csv, rescore)
 
 
 @dataclass(frozen=True)
@@ -296,6 +317,27 @@ class _Results:
         self.faults.append(image)
         log.debug("%s", image.reason)
         return image
+
+
+def _write_back(config: Config, output_csv: Path, rescore: bool) -> None:
+    """Write what the file says, whether it was made now or before a run was killed."""
+    scores = read_writable(output_csv)
+    update_database(config, scores, output_csv=output_csv, rescore=rescore)
+
+
+def _require_no_newcomers(config: Config, list_id: int, output_csv: Path) -> None:
+    """Check that a file that was there already has all objects that are on the list by now."""
+    known = read_object_scores(output_csv)
+    newcomers = Tally()
+    with Database.connect(config.database) as database:
+        for identifier in objects_on(database, config.survey, list_id):
+            if str(identifier) not in known:
+                newcomers.add(str(identifier))
+    if newcomers.count:
+        raise RecipeError(
+            f"{output_csv} was made before {newcomers.count} objects came to list {list_id}, which "
+            f"have no score: {newcomers}: name another file, as by {{date}} or {{hour}}"
+        )
 
 
 def _report(scored: _Scored, output_csv: Path) -> None:

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 from sqlalchemy.dialects import mysql
 
-from realbogus.database import Database, atlas, ps1, stamps
+from realbogus.database import Database, atlas, ps1, stamps, writing
 
 SINCE = date(2019, 1, 1)
 EXPOSURE = 40
@@ -79,6 +79,7 @@ def index_of(row):
 
 DETECTIONS = ("atlas_detectionsddc", "idx_atlas_metadata_id")
 OBJECTS = ("atlas_diff_objects", "PRIMARY")
+MANY = [AN_OBJECT + number * 600 for number in range(500)]
 ATLAS = {
     "exposures": (atlas.exposures("02a", 58003), [("atlas_metadataddc", "key_obs")], 1100),
     "asteroids": (
@@ -103,8 +104,11 @@ ATLAS = {
         [("atlas_diff_objects", "idx_detection_list")],
         4000,
     ),
+    "scores": (writing.stored_statement("atlas", MANY, locks=True), [OBJECTS], 500),
+    "writing": (writing.score_statement("atlas", dict.fromkeys(MANY, 0.5)), [OBJECTS], 500),
 }
 BY_LIST = ("tcs_transient_objects", "idx_detection_list")
+BY_ID = ("tcs_transient_objects", "PRIMARY")
 SOME = [AN_OBJECT + number * 1000 for number in range(5000, 5100)]
 PS1 = {
     "flagged": (ps1.flagged_objects(2, flagged_after=SINCE), [BY_LIST], 4000),
@@ -130,6 +134,8 @@ PS1 = {
         [("tcs_postage_stamp_images", "idx_image_filename")] * 100,
         1000,
     ),
+    "scores": (writing.stored_statement("ps1", MANY, locks=True), [BY_ID], 500),
+    "writing": (writing.score_statement("ps1", dict.fromkeys(MANY, 0.5)), [BY_ID], 500),
 }
 GROUPS = [("tcs_object_groups", "key_object_group"), ("tcs_transient_objects", "PRIMARY")]
 QUERIES = {("atlas", name): case for name, case in ATLAS.items()}
