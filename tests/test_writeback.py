@@ -6,10 +6,11 @@ from contextlib import closing
 
 import pytest
 from astropy.table import Table
+from sqlalchemy import make_url
 
 from realbogus.config import load_config, write_config
 from realbogus.database import Database
-from realbogus.errors import ConfigError, DatabaseError, FormatError
+from realbogus.errors import ConfigError, DatabaseBusyError, DatabaseError, FormatError
 from realbogus.ledger import Change, Ledger
 from realbogus.recipes import Input, Recipe
 from realbogus.scores import Column, read_score_recipe, write_ecsv
@@ -197,6 +198,40 @@ def test_a_run_that_goes_on_is_not_reverted(survey):
         with pytest.raises(ConfigError, match="still goes on"):
             revert_run(run.name, survey.path)
         assert list_runs(survey.path)[1][4] == "running, or killed (1 not confirmed)"
+
+
+def test_a_run_that_was_killed_before_it_changed_anything_has_nothing_to_revert(survey):
+    with survey.ledger.begin(Recipe("update", target_of(survey)), models="") as run:
+        run.intend([Change(1, None, 0.5)])
+    path = survey.config.ledger / f"{run.name}.csv"
+    path.write_text(path.read_text()[:-3])  # in the middle of its only line
+    assert revert_run(run.name, survey.path) == [f"0 scores of {run.name} restored"]
+    assert survey.ledger.unfinished() == []
+    assert survey.scores[1] is None
+
+
+def test_a_killed_run_of_another_database_is_left_to_those_who_reach_it(survey):
+    target = {**target_of(survey), "database": "db1/atlas4"}
+    with survey.ledger.begin(Recipe("update", target), models="") as run:
+        run.intend([Change(1, None, 0.5)])
+    survey.write({1: 0.25})
+    assert run.name in survey.ledger.unfinished()
+    assert survey.scores[1] == 0.25
+
+
+def test_a_database_that_another_is_writing_to_is_busy(survey):
+    url = make_url(f"sqlite:///{survey.file}")
+    with (
+        closing(sqlite3.connect(survey.file)) as other,
+        Database(url, connect_args={"timeout": 0.05}) as database,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        patch.setattr("realbogus.database.connection.DELAYS", (0.01,))
+        with pytest.raises(DatabaseBusyError, match="database is locked"):
+            database.transact(lambda transaction: None)
+        other.rollback()
+        assert database.transact(lambda transaction: 7) == 7
 
 
 def target_of(survey):

@@ -16,7 +16,7 @@ from realbogus.ledger.records import (
     Change,
     Entry,
     Record,
-    ends_well,
+    end_of,
     read_record,
     read_run_recipe,
 )
@@ -90,11 +90,16 @@ class Ledger:
 
     def unfinished(self) -> list[str]:
         """Name the runs that did not come to their end, or go on."""
-        return [name for name in self.names if not ends_well(self._path(name))]
+        return [name for name in self.names if end_of(self._path(name)) is None]
 
-    def history(self, objects: Collection[int]) -> Iterator[Entry]:
-        """Give all that any run did to some objects, also what did not come true."""
+    def history(self, objects: Collection[int], *, since: str = "") -> Iterator[Entry]:
+        """Give what any run did to some objects, also what did not come true.
+
+        Runs that came to their end before a time are passed over.
+        """
         for name in self.names:
+            if (end_of(self._path(name)) or since) < since:
+                continue
             for batch in self.read(name).batches:
                 for change in batch.changes:
                     if change.object in objects:

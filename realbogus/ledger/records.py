@@ -22,7 +22,7 @@ __all__ = [
     "Change",
     "Entry",
     "Record",
-    "ends_well",
+    "end_of",
     "format_line",
     "now",
     "read_record",
@@ -169,12 +169,13 @@ def read_run_recipe(path: Path) -> Recipe:
     return recipe
 
 
-def ends_well(path: Path) -> bool:
-    """Say whether a run came to its end, by the last line."""
+def end_of(path: Path) -> str | None:
+    """Give the time when a run came to its end, by the last line; None if it did not."""
     with errors_name(path), path.open("rb") as stream:
         stream.seek(-min(TAIL, path.stat().st_size), os.SEEK_END)
         *lines, rest = stream.read().split(b"\n")
-    return bool(lines) and not rest and lines[-1].split(b",")[3:4] == [END.encode()]
+    words = lines[-1].decode(errors="replace").split(",") if lines and not rest else []
+    return words[1] if words[3:4] == [END] else None
 
 
 def _text(score: float | None) -> str:

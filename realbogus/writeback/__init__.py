@@ -173,7 +173,8 @@ def revert_changes(config: Config, name: str) -> tuple[Changed, int]:
     with open_place(config) as place:
         record = place.read(name)
         mine = {change.object: change for change in record.changes}
-        last = _last_writers(place.ledger, mine)
+        since = record.batches[0].time if record.batches else ""
+        last = _last_writers(place.ledger, mine, since=since)
         reverts = {other for other in set(last.values()) if place.ledger.is_revert(other, of=name)}
         restored = {item for item in mine if last[item] in reverts}
 
@@ -198,7 +199,8 @@ def _models(recipe: Recipe | None) -> str:
     return " ".join(words)
 
 
-def _last_writers(ledger: Ledger, objects: Collection[int]) -> dict[int, str]:
-    """Give the run that was the last to change each object."""
-    entries = (entry for entry in ledger.history(objects) if entry.batch.is_stored is not False)
-    return {entry.change.object: entry.run for entry in sorted(entries, key=when)}
+def _last_writers(ledger: Ledger, objects: Collection[int], *, since: str) -> dict[int, str]:
+    """Give the run that was the last to change each object, since a time when one did."""
+    entries = ledger.history(objects, since=since)
+    true = (entry for entry in entries if entry.batch.is_stored is not False)
+    return {entry.change.object: entry.run for entry in sorted(true, key=when)}

@@ -145,7 +145,8 @@ class Place:
         """Say whether a batch came true, by the scores that are there, and that others found."""
         seen: dict[int, Score] = dict(found)
         objects = {change.object for change in batch.changes}
-        others = (entry for entry in self.ledger.history(objects) if entry.run != name)
+        entries = self.ledger.history(objects, since=batch.time)
+        others = (entry for entry in entries if entry.run != name)
         for entry in sorted(others, key=when, reverse=True):
             if entry.batch.time > batch.time:
                 seen[entry.change.object] = entry.change.old

@@ -501,6 +501,31 @@ def test_two_runs_at_once_write_each_score_once(night, scores, monkeypatch):
     assert_the_ledger_tells_the_history(night, before)
 
 
+def test_two_processes_at_once_write_each_score_once(list_of_night):
+    night = list_of_night
+    night.run("UPDATE atlas_diff_objects SET zooniverse_score = NULL WHERE detection_list_id = 4")
+    before, wanted = night.scores, in_file(night.path.parent / "objects.csv")
+    slow = """
+import time
+real = OpenRun.intend
+def intend(self, changes):
+    real(self, changes)
+    time.sleep(0.05)
+OpenRun.intend = intend
+"""
+    with ThreadPoolExecutor() as pool:
+        running = [pool.submit(drive, night, slow, *words_of(night)[1:]) for _ in range(2)]
+    for done in (future.result() for future in running):
+        assert done.returncode == 0, done.stderr
+    records = [night.ledger.read(run) for run in night.ledger.names]
+    objects = [change.object for record in records for change in record.changes]
+    assert len(objects) == len(set(objects)) == len(wanted)
+    assert {item: night.scores[item] for item in wanted} == {
+        item: stored(score) for item, score in wanted.items()
+    }
+    assert_the_ledger_tells_the_history(night, before)
+
+
 @only_atlas
 def test_two_runs_that_write_over_each_other_are_told_apart(night, scores, monkeypatch):
     monkeypatch.setattr(place, "BATCH", 3)
