@@ -263,7 +263,7 @@ class KerasTensorflowClassifier(_LocatedTask):
     outputcsv = luigi.Parameter(default="", description="score file (stampLocation/scores.csv)")
     trainingset = luigi.Parameter(default="", description="data set (stampLocation/dataset.h5)")
     classifierfile = luigi.Parameter(default="", description="classifier (stampLocation/model.h5)")
-    model = luigi.Parameter(default="psat", description="psat, d4 or FILE.py:function")
+    model = luigi.Parameter(default="psat", description="psat, d4, d4fast or FILE.py:function")
     scheme = luigi.Parameter(default="plain", description="how to train: plain or cycle")
     epochs = luigi.OptionalIntParameter(default=None, description="passes over the training part")
     batch = luigi.OptionalIntParameter(default=None, description="stamps a step")

@@ -16,7 +16,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("trainingset", type=Path, help="the data set (.h5)")
     add("--classifierfile", type=Path, required=True, help="the classifier (.h5 or .keras)")
     add("--outputcsv", type=Path, required=True, help="the score file to make")
-    add("--model", default="psat", help="psat, d4 or your own, FILE.py:function (%(default)s)")
+    add(
+        "--model",
+        default="psat",
+        help="psat, d4, d4fast or your own, FILE.py:function (%(default)s)",
+    )
     add("--scheme", default="plain", help="how to train: plain or cycle (%(default)s)")
     add("--epochs", type=int, help="passes over the training part (as the scheme has it)")
     add("--batch", type=int, help="stamps a step (as the scheme has it)")

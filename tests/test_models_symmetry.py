@@ -23,12 +23,13 @@ def test_the_eight_orientations_are_all_different_and_closed():
     assert twice == all_of_them
 
 
+@pytest.mark.parametrize("name", ["d4", "d4fast"])
 @pytest.mark.parametrize("side", [10, 20, 21, 30, 32, 40])
 @pytest.mark.parametrize("element", range(1, ORIENTATIONS))
-def test_the_score_does_not_depend_on_the_direction(side, element):
+def test_the_score_does_not_depend_on_the_direction(name, side, element):
     rng = np.random.default_rng(side)
     stamps = rng.normal(0, 2, (6, side, side)).astype(np.float32)
-    model = network(side)
+    model = network(name, side)
     scores = predict(model, stamps)
     assert scores.std() > 1e-3
     turned = predict(model, about_the_source(stamps, element))
@@ -38,11 +39,11 @@ def test_the_score_does_not_depend_on_the_direction(side, element):
 _MADE = {}
 
 
-def network(side):
-    if side not in _MADE:
+def network(name, side):
+    if (name, side) not in _MADE:
         keras.utils.set_random_seed(side)
-        _MADE[side] = build_model("d4", side)
-    return _MADE[side]
+        _MADE[name, side] = build_model(name, side)
+    return _MADE[name, side]
 
 
 def test_the_documented_network_depends_on_the_direction():

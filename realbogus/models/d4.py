@@ -1,14 +1,16 @@
-"""A small network whose answer does not change when a stamp is turned or mirrored."""
+"""Small networks whose answer does not change when a stamp is turned or mirrored."""
+
+from collections.abc import Sequence
 
 from realbogus.models.backend import keras, layers
 from realbogus.models.symmetry import Fovea, OrientedConv, OrientedPool
 
-__all__ = ["build_d4"]
+__all__ = ["build_d4", "build_d4_fast"]
 
-_FILTERS = (4, 8, 8)
 _LAST = 32
 _DENSE = 32
 _DROPPED = 0.1
+_SHORT = 4
 
 
 def build_d4(side: int) -> keras.Model:
@@ -24,19 +26,41 @@ def build_d4(side: int) -> keras.Model:
     keras.Model
         From (n, side, side, 1) to (n, 2): the probabilities of bogus and of real.
     """
+    fovea = _fovea(side)
+    first = [OrientedConv(4, 3, lifts=True), layers.ReLU(), layers.SpatialDropout2D(_DROPPED)]
+    return _chain("d4", side, [fovea, *first], fovea.steps, (8, 8))
+
+
+def build_d4_fast(side: int) -> keras.Model:
+    """Make the same with larger filters first, in steps of two: less than half the operations.
+
+    Takes and gives what `build_d4` does.
+    """
+    fovea = _fovea(side)
+    size, stride = (5, 2) if fovea.steps > _SHORT else (3, 1)
+    first = OrientedConv(8, size, padding="valid", stride=stride, lifts=True)
+    length = (fovea.steps - size) // stride + 1
+    return _chain("d4fast", side, [fovea, first, layers.ReLU()], length, (8,))
+
+
+def _fovea(side: int) -> Fovea:
     fovea = Fovea()
     fovea.build((None, side, side, 1))
-    stack: list[keras.Layer] = [keras.Input((side, side, 1)), fovea]
-    length = fovea.steps
-    for level, filters in enumerate(_FILTERS):
-        if level == 0:
-            stack.append(OrientedConv(filters, 3, lifts=True))
-        elif length > 4:
+    return fovea
+
+
+def _chain(
+    name: str, side: int, first: Sequence[keras.Layer], length: int, filters: Sequence[int]
+) -> keras.Model:
+    """Go on from first layers whose maps have sides of ``length`` px."""
+    stack: list[keras.Layer] = [keras.Input((side, side, 1)), *first]
+    for count in filters:
+        if length > _SHORT:
             size = 4 - length % 2  # so that steps of two keep the symmetry
-            stack.append(OrientedConv(filters, size, padding="valid", stride=2))
+            stack.append(OrientedConv(count, size, padding="valid", stride=2))
             length = (length - size) // 2 + 1
         else:
-            stack.append(OrientedConv(filters, 3))
+            stack.append(OrientedConv(count, 3))
         stack += [layers.ReLU(), layers.SpatialDropout2D(_DROPPED)]
     stack += [
         OrientedConv(_LAST, length, padding="valid"),
@@ -48,4 +72,4 @@ def build_d4(side: int) -> keras.Model:
         layers.Dropout(_DROPPED),
         layers.Dense(2, activation="softmax"),
     ]
-    return keras.Sequential(stack, name="d4")
+    return keras.Sequential(stack, name=name)

@@ -169,7 +169,7 @@ def test_one_class_only_is_an_error_and_leaves_nothing(tmp_path):
         ({"start_from": Path("none.h5")}, "startFrom: none.h5 does not exist"),
         ({"model": "none.py:f"}, "model: none.py does not exist"),
         ({"validation_fraction": 0.0}, "validationFraction must be between 0 and 1; got 0.0"),
-        ({"model": "vgg"}, r"model must be one of psat, d4, FILE\.py:function; got 'vgg'"),
+        ({"model": "vgg"}, r"model must be one of psat, d4, d4fast, FILE\.py:function; got 'vgg'"),
     ],
 )
 def test_option_that_is_not_allowed_is_an_error(easy, options, message):
