@@ -1,6 +1,7 @@
 """Scores on a real server: as stored, once, in whole batches, by two at once, and taken back."""
 
 import csv
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from realbogus.config import load_config, write_config
 from realbogus.database import Database, connection
-from realbogus.errors import DatabaseBusyError, DatabaseError
+from realbogus.errors import DatabaseBusyError, DatabaseError, RecipeError
 from realbogus.ledger import Change, Ledger, OpenRun
 from realbogus.recipes import Input
 from realbogus.stages.revert import revert_run
@@ -332,9 +333,11 @@ def assert_one_line_at_the_end(done, *parts):
 def test_objects_that_came_since_the_file_was_made_are_no_silent_loss(list_of_night):
     night = list_of_night
     night.run("UPDATE atlas_diff_objects SET detection_list_id = 4 WHERE detection_list_id = 0")
-    done = run_python(*words_of(night), cwd=night.path.parent)
-    assert_one_line_at_the_end(done, "objects.csv was made before", "came to list 4", "{date}")
-    assert "scores written" in done.stderr
+    output = night.path.parent / "objects.csv"
+    with pytest.raises(
+        RecipeError, match=r"objects\.csv was made before .* came to list 4.*{date}"
+    ):
+        score_objects(output_csv=output, config_file=night.path, update=True)
     assert len(night.ledger.names) == 1
 
 
@@ -357,17 +360,35 @@ def make_the_server_read_only(night):
     return "read-only"
 
 
-@pytest.fixture(params=[grant_reading, grant_another_column, make_the_server_read_only])
+@pytest.fixture(params=[grant_another_column, make_the_server_read_only])
 def refusal(request, night):
     yield request.param(night)
     night.run("SET GLOBAL read_only = 0")
 
 
+ONLY_READS = "SELECT and UPDATE (zooniverse_score) on atlas_diff_objects"
+
+
 @only_atlas
-def test_an_account_that_may_not_write_gets_one_line_before_any_work(night, refusal, tmp_path):
-    before = night.rows
+def test_an_account_that_only_reads_gets_one_line_before_any_work(night, tmp_path):
+    before, part = night.rows, grant_reading(night)
     done = run_python(*words_of(night, "--classifier=none.h5"), cwd=tmp_path)
-    assert_one_line(done, refusal, "SELECT and UPDATE (zooniverse_score) on atlas_diff_objects")
+    assert_one_line(done, part, ONLY_READS)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+    assert night.rows == before
+
+
+@only_atlas
+def test_whatever_keeps_an_account_from_writing_is_said_before_any_work(night, refusal, tmp_path):
+    before = night.rows
+    with pytest.raises(DatabaseError, match=re.escape(ONLY_READS)) as caught:
+        score_objects(
+            output_csv=tmp_path / "objects.csv",
+            config_file=night.path,
+            classifiers=["none.h5"],
+            update=True,
+        )
+    assert refusal in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
     assert night.rows == before
 
