@@ -21,6 +21,7 @@ from realbogus.options import (
     parse_holdout,
     parse_limits,
     parse_rates,
+    require_one_way,
 )
 from realbogus.surveys.atlas import LabelRules as AtlasRules
 from realbogus.surveys.ps1 import LabelRules as Ps1Rules
@@ -321,7 +322,7 @@ class KerasTensorflowClassifier(_LocatedTask):
 
 
 class RunKerasTensorflowClassifier(_LocatedTask):
-    """Score new objects of the database, or FITS stamps by name."""
+    """Score new objects of the database, FITS stamps by name, or all detections of nights."""
 
     outputcsv = luigi.Parameter(
         default="",
@@ -340,6 +341,16 @@ class RunKerasTensorflowClassifier(_LocatedTask):
     engine = luigi.Parameter(default="auto", significant=False, description="auto, onnx or keras")
     update = luigi.BoolParameter(description="write scores to the database where it has none")
     rescore = luigi.BoolParameter(description="and where it has one, too")
+    detections = NightsParameter(default=(), description="all of these nights, from the images")
+    outputparquet = luigi.Parameter(
+        default="", description="their scores (stampLocation/detections.parquet)"
+    )
+    camera = FilesParameter(default=(), description="whose detections (all)")
+    downloadthreads = luigi.IntParameter(default=5, significant=False)
+    stampThreads = luigi.OptionalIntParameter(default=None, significant=False)
+    scheduler = luigi.OptionalParameter(
+        default=None, significant=False, description="Dask scheduler whose workers score"
+    )
 
     def classifiers(self) -> Sequence[str]:
         """Give the classifiers: as asked for, as configured, or the one that training makes."""
@@ -369,6 +380,8 @@ class RunKerasTensorflowClassifier(_LocatedTask):
         }
 
     def output(self) -> Sequence[luigi.LocalTarget]:
+        if self.detections:
+            return [luigi.LocalTarget(self.path("outputparquet", "detections.parquet"))]
         # Asked for anew each time, so that a scheduler that runs for weeks sees each night's.
         named = self.path("outputcsv", "objects_{date}.csv" if self.update else "objects.csv")
         scores = Path(fill_date(str(named)))
@@ -376,6 +389,8 @@ class RunKerasTensorflowClassifier(_LocatedTask):
         return [luigi.LocalTarget(path) for path in (scores, *written)]
 
     def wanted_options(self) -> Mapping[str, Any]:
+        if self.detections:
+            return {"detections": self.detections, "camera": sorted(self.camera)}
         if self.images:
             return {"images": self.images}
         from realbogus.worklist import read_object_ids
@@ -385,6 +400,36 @@ class RunKerasTensorflowClassifier(_LocatedTask):
         )
 
     def run(self) -> None:
+        given = {
+            name: value not in (None, "", (), False) for name, value in self.param_kwargs.items()
+        }
+        given["outputparquet" if self.detections else "outputcsv"] = True
+        require_one_way(detections=bool(self.detections), given=given)
+        if self.detections:
+            self.score_detections()
+        else:
+            self.score_objects()
+
+    def score_detections(self) -> None:
+        """Score the detections of whole nights."""
+        from realbogus.stages.detections import score_detections
+
+        score_detections(
+            self.detections,
+            output=Path(self.output()[0].path),
+            cameras=self.camera,
+            classifiers=self.classifiers(),
+            fallback=Path(self.fallback) if self.fallback else None,
+            config_file=Path(self.configFile),
+            architecture=self.architecture or None,
+            engine=self.engine,
+            download_threads=self.downloadthreads,
+            workers=self.stampThreads,
+            scheduler=self.scheduler,
+        )
+
+    def score_objects(self) -> None:
+        """Score objects by their stamps."""
         from realbogus.stages.score import score_objects
 
         score_objects(

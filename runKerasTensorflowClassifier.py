@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Score new objects: of a list of the database by their postage stamps, or FITS stamps by name.
+"""Score new objects by their postage stamps, FITS stamps by name, or all detections of nights.
 
 python runKerasTensorflowClassifier.py --configFile config.yaml --outputcsv objects.csv
 python runKerasTensorflowClassifier.py --classifier model.h5 stamps/ --outputcsv objects.csv
 python runKerasTensorflowClassifier.py --update --outputcsv scores/{date}.csv
+python runKerasTensorflowClassifier.py --detections 58310-58312 --outputparquet night.parquet
 """
 
 import argparse
@@ -24,7 +25,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("images", nargs="*", help="FITS stamps or cubes, folders of them, or files of their names")
     add(
         "--outputcsv",
-        required=True,
         help="the scores of the objects to make; {date} and {hour} stand for those of now (UTC)",
     )
     add(
@@ -45,20 +45,76 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--engine", default="auto", help="onnx, keras, or auto, which takes the first it can")
     add("--update", action="store_true", help="write scores to the database where it has none")
     add("--rescore", action="store_true", help="… and where it has one, too")
+    _add_detections(parser)
     options = parser.parse_args(argv)
     return run(lambda: _score(options), verbose=options.verbose)
 
 
-def _score(options: argparse.Namespace) -> None:
-    from realbogus.stages.score import score_objects
+def _add_detections(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--detections",
+        nargs="+",
+        default=[],
+        metavar="NIGHT",
+        help="score all detections of these nights, straight from the images: 58310-58312",
+    )
+    add("--outputparquet", type=Path, help="the scores of the detections to make (.parquet)")
+    add("--camera", nargs="+", default=[], help="whose detections (all)")
+    add(
+        "--downloadthreads", type=int, default=5, help="connections that fetch images (%(default)s)"
+    )
+    add("--stampThreads", type=int, help="processes that read and score detections (all cores)")
+    add("--scheduler", help="address of a Dask scheduler, tcp://host:8786, whose workers do")
 
+
+def _score(options: argparse.Namespace) -> None:
+    from realbogus.options import require_one_way
+
+    classifiers, images = _sorted(options)
+    given = {name: value not in (None, [], False) for name, value in vars(options).items()}
+    given["images"] = bool(images)
+    require_one_way(detections=bool(options.detections), given=given)
+    if options.detections:
+        _score_detections(options, classifiers)
+    else:
+        _score_objects(options, classifiers, images)
+
+
+def _sorted(options: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Tell the images that follow the classifiers from these."""
     first, others = options.classifier[:1], options.classifier[1:]
     classifiers = [word for word in others if word.endswith(_CLASSIFIERS)]
     following = [word for word in others if not word.endswith(_CLASSIFIERS)]
+    return [*first, *classifiers], [*options.images, *following]
+
+
+def _score_detections(options: argparse.Namespace, classifiers: list[str]) -> None:
+    from realbogus.options import parse_nights
+    from realbogus.stages.detections import score_detections
+
+    score_detections(
+        parse_nights(options.detections),
+        output=options.outputparquet,
+        cameras=options.camera,
+        classifiers=classifiers,
+        fallback=options.fallback,
+        config_file=options.configFile,
+        architecture=options.architecture,
+        engine=options.engine,
+        download_threads=options.downloadthreads,
+        workers=options.stampThreads,
+        scheduler=options.scheduler,
+    )
+
+
+def _score_objects(options: argparse.Namespace, classifiers: list[str], images: list[str]) -> None:
+    from realbogus.stages.score import score_objects
+
     score_objects(
-        [Path(word) for word in [*options.images, *following]],
+        [Path(word) for word in images],
         output_csv=Path(fill_date(options.outputcsv)),
-        classifiers=[*first, *classifiers],
+        classifiers=classifiers,
         fallback=options.fallback,
         config_file=options.configFile,
         list_id=options.listid,

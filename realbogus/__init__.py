@@ -16,6 +16,7 @@ scores       score files
 verdicts     scores of objects, out of those of their images
 ledger       what was written to the survey's database, and by which run
 hdf5         the only home of h5py
+parquet      the only home of pyarrow
 fitsfiles    the only home of astropy.io.fits
 plainfits    the layout of plain FITS files, found fast
 normalisation, groups, metrics   arrays in, arrays out
@@ -46,6 +47,7 @@ cutouts      the stamps of one exposure: cut, written and listed
 surveys      what a survey knows: cameras, nights, file names, label rules
 bench        which classifier scores the images of which camera
 writeback    scores written to the database, and taken back
+detections   all detections of an exposure, cut and scored in one pass
 simulation   a survey made from a seed
 stages       one function a script: cut, build, train, score, plot, compare, report, …
 cli, tasks   logging, one line for an error; what the Luigi tasks share

@@ -1,11 +1,13 @@
 """Which classifier scores the images of which camera, and how each wants stamps treated."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from realbogus.blocks import Cut
+from realbogus.config import Config
 from realbogus.errors import ConfigError
 from realbogus.features import Treatment
 from realbogus.files import require_readable_file
@@ -15,18 +17,30 @@ from realbogus.models.files import (
     read_model_recipe,
     require_suffix,
 )
+from realbogus.options import parse_classifiers
 from realbogus.provenance import identify
 from realbogus.recipes import Input, Recipe
 from realbogus.surveys.stamps import FORMS, StampForm
 from realbogus.verdicts import FALLBACK
-from realbogus.worklist import Worklist
 
-__all__ = ["Bench", "Seat", "prepare_bench"]
+__all__ = ["Bench", "Seat", "Taken", "choose_classifiers", "prepare_bench"]
 
 log = logging.getLogger(__name__)
 
 # A camera of this name stands for all, if one classifier was given for all.
 _ALL = ""
+
+
+class Taken(Protocol):
+    """Images, by what took them."""
+
+    @property
+    def cameras(self) -> Mapping[str, int]:
+        """How many are of each camera."""
+
+    @property
+    def examples(self) -> Mapping[str, str]:
+        """One of each camera."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +66,13 @@ class Bench:
             return _ALL
         return camera if camera in self.seats else FALLBACK
 
-    def used_by(self, worklist: Worklist) -> Mapping[str, Seat]:
+    def used_by(self, images: Taken) -> Mapping[str, Seat]:
         """Give the classifiers that images need, by the names that `key` gives."""
         fallback = {} if self.fallback is None else {FALLBACK: self.fallback}
-        used = {self.key(camera) for camera in worklist.cameras}
+        used = {self.key(camera) for camera in images.cameras}
         return {key: seat for key, seat in {**self.seats, **fallback}.items() if key in used}
 
-    def require_all(self, worklist: Worklist) -> None:
+    def require_all(self, images: Taken) -> None:
         """Check that every image has a classifier.
 
         Raises
@@ -66,13 +80,13 @@ class Bench:
         ConfigError
             If a camera has none, and there is no fallback.
         """
-        used = self.used_by(worklist)
-        for camera, count in sorted(worklist.cameras.items()):
+        used = self.used_by(images)
+        for camera, count in sorted(images.cameras.items()):
             if self.key(camera) not in used:
                 whose = f"camera {camera}" if camera else "the unknown camera"
                 raise ConfigError(
                     f"classifier: {whose} has none, and took {count} images such as "
-                    f"{worklist.examples[camera]}: give {camera or 'CAMERA'}=MODEL, or a fallback"
+                    f"{images.examples[camera]}: give {camera or 'CAMERA'}=MODEL, or a fallback"
                 )
 
     @property
@@ -83,6 +97,22 @@ class Bench:
         if self.fallback is not None:
             found[FALLBACK] = identify(self.fallback.path)
         return found
+
+
+def choose_classifiers(words: Sequence[str], config: Config | None) -> Mapping[str, Path]:
+    """Take the classifiers by camera that were given, or those of the configuration.
+
+    Raises
+    ------
+    ConfigError
+        If there are none, or a word is not ``MODEL`` or ``CAMERA=MODEL``.
+    """
+    if words:
+        return parse_classifiers(words)
+    found = {} if config is None else config.classifiers
+    if not found:
+        raise ConfigError("classifier: give one, or a block 'classifiers' in the configuration")
+    return found
 
 
 def prepare_bench(

@@ -14,7 +14,7 @@ from realbogus.fitsfiles import FitsImage, header_value, read_fits
 from realbogus.plainfits import LONGEST_HEADER, Layout, card_number, find_layout
 from realbogus.stamps import crop_window
 
-__all__ = ["Crops", "Cut", "read_crops"]
+__all__ = ["Crops", "Cut", "crop_stamps", "read_crops"]
 
 _FIRST_READ = 32 * 1024
 _SHORT_HEADER = 4 * 2880
@@ -107,6 +107,21 @@ def read_crops(
             run = slice(start, stop)
             seeing[run] = _read_planes(path, planes[run], cut, pixels[run])
     return Crops(pixels, seeing)
+
+
+def crop_stamps(stamps: NDArray[np.float32], cut: Cut) -> Crops:
+    """Give the middles of stamps that are in memory, as `read_crops` gives them of files.
+
+    Parameters
+    ----------
+    stamps : ndarray of shape (n, ny, nx)
+        ADU, masked pixels NaN.
+    cut : Cut
+        What to take of each.
+    """
+    pixels = np.full((len(stamps), cut.side, cut.side), np.nan, np.float32)
+    _place(b"", stamps, cut, pixels)
+    return Crops(pixels, np.full(len(stamps), np.nan, np.float32))
 
 
 def _runs(files: NDArray[np.bytes_], planes: NDArray[np.integer]) -> Iterator[tuple[int, int]]:

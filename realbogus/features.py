@@ -7,11 +7,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from realbogus.blocks import Cut, read_crops
+from realbogus.blocks import Crops, Cut, read_crops
 from realbogus.groups import number_values
 from realbogus.normalisation import normalise
 
-__all__ = ["ROTATIONS", "Features", "Job", "Treatment", "make_features", "reading_order"]
+__all__ = [
+    "ROTATIONS",
+    "Features",
+    "Job",
+    "Treatment",
+    "make_features",
+    "reading_order",
+    "treat_crops",
+]
 
 ROTATIONS: dict[int, tuple[int, ...]] = {90: (1, 2, 3), 180: (2,)}
 """The quarter turns of the copies that a rotation step in degrees adds."""
@@ -88,9 +96,24 @@ def make_features(job: Job, treatment: Treatment) -> Features:
         If a stamp can't be read, or is smaller than the feature.
     """
     crops = read_crops(job.folder, job.files, job.planes, treatment.cut)
+    return treat_crops(crops, treatment, is_train=job.is_train)
+
+
+def treat_crops(crops: Crops, treatment: Treatment, *, is_train: NDArray[np.bool_]) -> Features:
+    """Make the features of the middles of n stamps.
+
+    Parameters
+    ----------
+    crops : Crops
+        As the treatment's cut gives them.
+    treatment : Treatment
+        How to.
+    is_train : ndarray of shape (n,)
+        True where turned copies are wanted.
+    """
     masked = _masked_fraction(crops.pixels)
     kept = np.flatnonzero(masked < 1)
-    turned = kept[job.is_train[kept]]
+    turned = kept[is_train[kept]]
     rows = np.concatenate([kept, *(turned for _ in treatment.turns)])
     turns = np.repeat([0, *treatment.turns], [len(kept), *(len(turned) for _ in treatment.turns)])
     pixels = _normalised(crops.pixels, rows, turns, treatment.normalisation)

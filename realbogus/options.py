@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -20,9 +20,12 @@ __all__ = [
     "parse_nights",
     "parse_rates",
     "require_choice",
+    "require_one_way",
     "total_memory",
 ]
 
+_OF_DETECTIONS = ("outputparquet", "camera", "scheduler", "stampThreads")
+_OF_OBJECTS = ("outputcsv", "images", "objects", "imageRoot", "update", "rescore")
 _NIGHT = re.compile(r"[1-9][0-9]{4}")
 
 
@@ -184,6 +187,30 @@ def require_choice(name: str, value: str, allowed: Iterable[str]) -> None:
     choices = tuple(allowed)
     if value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+
+
+def require_one_way(*, detections: bool, given: Mapping[str, bool]) -> None:
+    """Check that options for scoring detections, or objects, come without those of the other way.
+
+    Parameters
+    ----------
+    detections : bool
+        Whether detections of nights are asked for, rather than objects.
+    given : mapping of str to bool
+        Which of the options were given.
+
+    Raises
+    ------
+    ConfigError
+        If one belongs to the other way, or the file to make has no name.
+    """
+    wanted, others = (_OF_DETECTIONS, _OF_OBJECTS) if detections else (_OF_OBJECTS, _OF_DETECTIONS)
+    for name in others:
+        if given.get(name):
+            joined = "with" if detections else "without"
+            raise ConfigError(f"{name}: can't be given {joined} detections")
+    if not given.get(wanted[0]):
+        raise ConfigError(f"{wanted[0]}: name the file to make")
 
 
 def available_cores() -> int:

@@ -8,6 +8,7 @@ from realbogus.dataset import read_dataset_recipe
 from realbogus.lists import read_list_recipe
 from realbogus.models.files import read_model_recipe
 from realbogus.pages import read_page_recipe
+from realbogus.parquet import read_parquet_recipe
 from realbogus.plots.figures import SUFFIXES, read_figure_recipe
 from realbogus.recipes import Input, Recipe
 from realbogus.scores import read_score_recipe
@@ -20,6 +21,7 @@ READERS: dict[str, Callable[[Path], Recipe | None]] = {
     ".h5": read_dataset_recipe,
     ".keras": read_model_recipe,
     ".html": read_page_recipe,
+    ".parquet": read_parquet_recipe,
     **dict.fromkeys(SUFFIXES, read_figure_recipe),
 }
 """How to read the recipe of a file, by its suffix."""

@@ -19,11 +19,11 @@ ROOT = PACKAGE.parent
 LAYERS = {
     "L0": "errors",
     "L1": "files remotes config recipes options exposures lists scores verdicts ledger hdf5 "
-    "fitsfiles plainfits normalisation groups metrics intervals known budgets comparison splits "
-    "calibration quality",
+    "parquet fitsfiles plainfits normalisation groups metrics intervals known budgets comparison "
+    "splits calibration quality",
     "L2": "database images stamps worklist blocks features triage selection dataset traits "
     "evaluation pages models plots parallel cutting fetch",
-    "L3": "provenance cutouts surveys bench writeback simulation",
+    "L3": "provenance cutouts surveys bench writeback detections simulation",
     "L4": "stages",
     "L5": "cli tasks __main__",
 }
@@ -45,6 +45,7 @@ HOMES = {
     "onnx": {"models"},
     "onnxruntime": {"models.engines"},
     "pickle": set(),
+    "pyarrow": {"parquet"},
     "pymysql": set(),
     "scipy": {"calibration", "comparison", "intervals", "normalisation", "simulation"},
     "skimage": {"normalisation"},

@@ -10,11 +10,13 @@ from threading import Thread
 
 import pytest
 from distributed import Client
+from pyarrow.parquet import read_table
 
 from realbogus.errors import ConfigError, ImageError, RealBogusError
 from realbogus.parallel import open_workers
 from realbogus.stages.cut_atlas import cut_atlas
-from tests.helpers import ROOT, free_port
+from realbogus.stages.detections import score_detections
+from tests.helpers import ROOT, free_port, make_recipe
 
 NIGHTS = (58310, 58311)
 WORKERS = 2
@@ -132,6 +134,20 @@ def test_stamps_of_a_cluster_are_those_of_this_machine(
     here, there = (contents(tmp_path / name) for name in ("here", "there"))
     assert len(here) > 7
     assert here == there
+
+
+def test_scores_of_a_cluster_are_those_of_this_machine(shared_cluster, survey, tmp_path):
+    from realbogus.models.registry import build_model
+    from realbogus.models.storage import save_model
+
+    model = tmp_path / "model.h5"
+    save_model(model, build_model("psat", 20), make_recipe("train", model="psat", e=10, N="spn"))
+    here, there = tmp_path / "here.parquet", tmp_path / "there.parquet"
+    for output, options in ((here, {"workers": 1}), (there, {"scheduler": shared_cluster[0]})):
+        given = {"config_file": survey, "classifiers": [str(model)], **options}
+        score_detections(NIGHTS, output=output, **given)
+    assert read_table(here).num_rows > 300
+    assert here.read_bytes() == there.read_bytes()
 
 
 def test_a_worker_killed_half_way_through_a_night_changes_nothing(cluster, survey, tmp_path):

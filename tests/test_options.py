@@ -14,6 +14,7 @@ from realbogus.options import (
     parse_names,
     parse_nights,
     parse_rates,
+    require_one_way,
 )
 
 
@@ -153,3 +154,24 @@ def test_the_date_and_the_hour_are_put_into_names():
     assert fill_date("s/{date}T{hour}.csv", now=now) == "s/2026-01-02T03.csv"
     assert fill_date("objects.csv") == "objects.csv"
     assert fill_date("{x}{date}", now=now) == "{x}2026-01-02"
+
+
+@pytest.mark.parametrize(
+    ("detections", "given", "message"),
+    [
+        (False, ["outputcsv", "camera"], "camera: can't be given without detections"),
+        (False, ["outputcsv", "outputparquet"], "outputparquet: can't be given without detections"),
+        (True, ["outputparquet", "images"], "images: can't be given with detections"),
+        (True, ["outputparquet", "outputcsv"], "outputcsv: can't be given with detections"),
+        (True, [], "outputparquet: name the file to make"),
+        (False, ["images"], "outputcsv: name the file to make"),
+    ],
+)
+def test_options_of_the_other_way_to_score_are_refused(detections, given, message):
+    with pytest.raises(ConfigError, match=message):
+        require_one_way(detections=detections, given=dict.fromkeys(given, True))
+
+
+def test_options_of_one_way_to_score_are_taken():
+    require_one_way(detections=True, given={"outputparquet": True, "scheduler": True})
+    require_one_way(detections=False, given={"outputcsv": True, "images": True, "camera": False})

@@ -1,5 +1,6 @@
 import math
 import os
+import threading
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from realbogus.parallel import (
     map_unordered,
     open_workers,
     progress,
+    read_ahead,
 )
 
 
@@ -163,3 +165,37 @@ def test_workers_that_are_no_longer_wanted_stop():
     with open_workers(2) as crew:
         next(crew.map(nap, range(40)))
     assert time.monotonic() - start < 5
+
+
+def test_items_are_read_one_ahead_by_one_thread_that_also_ends():
+    threads, taken, ended = set(), [], []
+
+    def items():
+        try:
+            for number in range(5):
+                threads.add(threading.get_ident())
+                taken.append(number)
+                yield number
+        finally:
+            ended.append(threading.get_ident())
+
+    found = read_ahead(items())
+    assert [next(found), next(found)] == [0, 1]
+    while len(taken) < 3:
+        time.sleep(0.001)
+    time.sleep(0.02)
+    assert taken == [0, 1, 2]
+    found.close()
+    assert ended == list(threads) != [threading.get_ident()]
+    assert list(read_ahead(items())) == [0, 1, 2, 3, 4]
+
+
+def test_an_error_while_reading_ahead_comes_at_its_place():
+    def items():
+        yield 1
+        raise ImageError("02a.fz: truncated")
+
+    found = read_ahead(items())
+    assert next(found) == 1
+    with pytest.raises(ImageError, match="truncated"):
+        next(found)

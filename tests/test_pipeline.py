@@ -428,6 +428,20 @@ def test_the_next_night_is_another_target(finished, monkeypatch):
     assert len(RunKerasTensorflowClassifier().output()) == 1
 
 
+def test_all_detections_of_a_night_are_scored(finished):
+    words = ("RunKerasTensorflowClassifier", "--detections=58310", "--stampThreads=1")
+    done = local(*words, cwd=finished)
+    assert done.returncode == 0, done.stderr
+    assert (finished / "training" / "detections.parquet").read_bytes()[:4] == b"PAR1"
+    assert "Did not run any tasks" in local(*words, cwd=finished).stderr
+    more = ("RunKerasTensorflowClassifier", "--detections=58310-58311")
+    assert_fails(local(*more, cwd=finished), "detections = 58310, not 58310,58311")
+    assert_fails(
+        local(*words, "--images=[a.fits]", "--outputparquet=o.parquet", cwd=finished),
+        "images: can't be given with detections",
+    )
+
+
 def test_images_are_scored_by_the_classifiers_that_are_given(finished):
     words = ("--images=[training/good]", "--classifier=[02a=training/model.h5]")
     done = local("RunKerasTensorflowClassifier", *words, "--outputcsv=o.csv", cwd=finished)

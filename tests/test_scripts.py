@@ -133,7 +133,21 @@ def test_bad_input_to_the_classifier_is_one_line(dataset, tmp_path, words, parts
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["--classifier", "MODEL"], ["--outputcsv"]),
+        (["--classifier", "MODEL"], ["outputcsv: name the file to make"]),
+        (["--detections", "58310"], ["outputparquet: name the file to make"]),
+        (
+            [
+                "--detections",
+                "58310",
+                "--classifier",
+                "MODEL",
+                "x.fits",
+                "--outputparquet=s.parquet",
+            ],
+            ["images: can't be given with detections"],
+        ),
+        (["--detections", "x", "--outputparquet=s.parquet"], ["nights are given like", "'x'"]),
+        (["--camera", "02a", "--outputcsv=s.csv"], ["camera: can't be given without detections"]),
         (["--classifier", "none.h5", "--outputcsv=s.csv", "x.fits"], ["none.h5 does not exist"]),
         (["--classifier", "m.pkl", "x.fits", "--outputcsv=s.csv"], ["m.pkl does not exist"]),
         (["--classifier", "MODEL", "--outputcsv=s.csv"], ["config.yaml does not exist"]),

@@ -13,6 +13,7 @@ from realbogus.database.schema import SCHEMAS
 
 __all__ = [
     "SCORE_CHANGE",
+    "all_detections",
     "asteroid_detections",
     "exposures",
     "garbage_detections",
@@ -51,6 +52,19 @@ def exposures(camera: str, night: int) -> Select[tuple[int, str]]:
         select(_exposures.id, _exposures.obs)
         .where(_exposures.obs >= first, _exposures.obs < last)
         .order_by(_exposures.obs)
+    )
+
+
+def all_detections(exposure: int) -> Select[tuple[object, ...]]:
+    """Ask for every detection of an exposure, whatever it is."""
+    return (
+        select(
+            _detections.id,
+            _detections.atlas_object_id.label("object"),
+            *(in_full(_detections[name]).label(name) for name in ("x", "y", "mag")),
+        )
+        .where(_detections.atlas_metadata_id == exposure)
+        .order_by(_detections.id)
     )
 
 

@@ -1,6 +1,14 @@
 """Work spread over processes, a cluster or threads, and waiting spread over threads."""
 
-from realbogus.parallel.threads import map_ordered, map_threads, progress
+from realbogus.parallel.threads import map_ordered, map_threads, progress, read_ahead
 from realbogus.parallel.workers import Workers, map_unordered, open_workers
 
-__all__ = ["Workers", "map_ordered", "map_threads", "map_unordered", "open_workers", "progress"]
+__all__ = [
+    "Workers",
+    "map_ordered",
+    "map_threads",
+    "map_unordered",
+    "open_workers",
+    "progress",
+    "read_ahead",
+]

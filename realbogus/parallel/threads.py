@@ -9,6 +9,7 @@ from concurrent.futures import (
     as_completed,
 )
 from functools import partial
+from itertools import islice
 from threading import Event
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from realbogus.errors import ConfigError
 
-__all__ = ["map_ordered", "map_threads", "progress", "require_workers"]
+__all__ = ["map_ordered", "map_threads", "progress", "read_ahead", "require_workers"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -52,6 +53,25 @@ def map_ordered(
                 yield ahead.popleft().result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def read_ahead(items: Generator[Item, None, None]) -> Iterator[Item]:
+    """Give items in their order; a thread gets the next one while this one is worked on.
+
+    Only that thread ever runs ``items``.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            coming: Future[list[Item]] = pool.submit(_take_one, items)
+            while item := coming.result():
+                coming = pool.submit(_take_one, items)
+                yield from item
+        finally:
+            pool.submit(items.close).result()
+
+
+def _take_one(items: Iterator[Item]) -> list[Item]:
+    return list(islice(items, 1))
 
 
 def map_threads(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realbogus.bench import Bench, prepare_bench
+from realbogus.bench import Bench, choose_classifiers, prepare_bench
 from realbogus.config import Config, load_config
 from realbogus.cutting import Tally
 from realbogus.database import Database
@@ -22,7 +22,7 @@ from realbogus.features import Treatment
 from realbogus.files import require_writable_folder
 from realbogus.models.engines import ENGINES
 from realbogus.models.serving import load_classifier
-from realbogus.options import available_cores, parse_classifiers, require_choice
+from realbogus.options import available_cores, require_choice
 from realbogus.parallel import map_ordered, progress
 from realbogus.recipes import Recipe, already_made
 from realbogus.scores import read_object_scores, read_score_recipe
@@ -127,7 +127,7 @@ def score_objects(
     config = None if images and classifiers else load_config(config_file)
     if config is not None and update:
         require_update(config)
-    given = _given(classifiers, config)
+    given = choose_classifiers(classifiers, config)
     bench = prepare_bench(given, fallback=fallback, form=None if images else _form(config))
     recipe = _recipe(bench, images, list_id, ids, None if images else config)
     if already_made(
@@ -169,15 +169,6 @@ class _Scored:
             "images": self.images,
             "faults": dict(Counter(item.fault for item in self.faults)),
         }
-
-
-def _given(words: Sequence[str], config: Config | None) -> Mapping[str, Path]:
-    if words:
-        return parse_classifiers(words)
-    found = {} if config is None else config.classifiers
-    if not found:
-        raise ConfigError("classifier: give one, or a block 'classifiers' in the configuration")
-    return found
 
 
 def _form(config: Config | None) -> StampForm:

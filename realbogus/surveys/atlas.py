@@ -2,17 +2,18 @@
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from realbogus.cutting import Tally, take_thresholds
 from realbogus.database import Database
 from realbogus.database import atlas as queries
-from realbogus.errors import ConfigError
+from realbogus.errors import ConfigError, DatabaseError
 from realbogus.options import require_choice
 
 __all__ = [
@@ -23,10 +24,13 @@ __all__ = [
     "Exposure",
     "LabelRules",
     "Night",
+    "Positions",
     "Selection",
+    "find_exposures",
     "image_name",
     "label_rules",
     "night_of",
+    "read_positions",
     "require_camera",
     "select_night",
 ]
@@ -50,6 +54,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 
 _NAN = float("nan")
 _COLUMNS = 8
+_POSITION_COLUMNS = 5
 _OBS = re.compile(r"\d{2}[a-z]\d{5}o\d{4}[A-Za-z]", re.ASCII)
 
 
@@ -157,6 +162,41 @@ class Exposure:
 
 
 @dataclass(frozen=True)
+class Positions:
+    """All detections of an exposure, in the order of their ids; the arrays have shape (n,).
+
+    Attributes
+    ----------
+    detection, object : ndarray
+        Their ids, and those of their objects; 0 for none.
+    x, y : ndarray
+        Pixels, with pixel centres at half-integers; NaN where unknown.
+    mag : ndarray
+        Magnitude, negative for negative flux; NaN where unknown.
+    """
+
+    detection: NDArray[np.uint64]
+    object: NDArray[np.uint64]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    mag: NDArray[np.float64]
+
+    @classmethod
+    def of_rows(cls, rows: Iterable[Sequence[Any]]) -> "Positions":
+        """Make columns of rows with the values of these attributes in their order."""
+        detection, item, *numbers = list(zip(*rows, strict=True)) or [()] * _POSITION_COLUMNS
+        return cls(
+            np.array(detection, np.uint64),
+            np.array([0 if value is None else value for value in item], np.uint64),
+            *(np.array(column, np.float64) for column in numbers),  # None becomes NaN
+        )
+
+    def __len__(self) -> int:
+        """Return the number of detections."""
+        return len(self.x)
+
+
+@dataclass(frozen=True)
 class Night:
     """The exposures of a night, and the number of those left out for their names."""
 
@@ -214,6 +254,17 @@ def select_night(
     kind : str
         One of `KINDS`.
     """
+    known, refused = find_exposures(database, camera=camera, night=night)
+    chosen = [
+        Exposure(obs, _select(database, number, obs, selection, kind)) for number, obs in known
+    ]
+    return Night(tuple(chosen), refused)
+
+
+def find_exposures(
+    database: Database, *, camera: str, night: int
+) -> tuple[Sequence[tuple[int, str]], int]:
+    """Read the ids and names of a camera's exposures; and count those of other names, left out."""
     rows = database.fetch(queries.exposures(camera, night), lambda row: (row.id, str(row.obs)))
     known = [(number, obs) for number, obs in rows if _is_exposure(obs, camera, night)]
     refused = Tally()
@@ -223,10 +274,25 @@ def select_night(
     if refused.count:
         left_out = "night %d: %d exposures are left out for their names: %s"
         log.warning(left_out, night, refused.count, refused)
-    chosen = [
-        Exposure(obs, _select(database, number, obs, selection, kind)) for number, obs in known
-    ]
-    return Night(tuple(chosen), refused.count)
+    return known, refused.count
+
+
+def read_positions(database: Database, exposure: int, obs: str) -> "Positions":
+    """Read where every detection of an exposure is.
+
+    Raises
+    ------
+    DatabaseError
+        If one has an id or a position that is no number.
+    """
+    try:
+        return database.gather(queries.all_detections(exposure), Positions.of_rows)
+    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, DatabaseError):
+            raise
+        raise DatabaseError(
+            f"exposure {obs}: a detection has an id or a position that is no number"
+        ) from error
 
 
 def _is_exposure(obs: str, camera: str, night: int) -> bool:

@@ -1,0 +1,125 @@
+"""Tables of many rows in Parquet files: the only home of pyarrow."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realbogus.errors import FormatError
+from realbogus.files import atomic_path
+from realbogus.recipes import Recipe
+
+__all__ = ["ParquetColumn", "ParquetFile", "open_parquet", "read_parquet_recipe"]
+
+_RECIPE = b"recipe"
+_TEXT = "text"
+# Rows that are written at one go.
+_ROWS = 2**20
+
+ParquetColumn = tuple[str, str, str]
+"""The name of a column, its type (a number of NumPy, ``bool`` or ``text``), and what it holds."""
+
+
+class ParquetFile:
+    """A Parquet file that is being written, and what takes its rows.
+
+    Attributes
+    ----------
+    recipe : Recipe or None
+        What made it; it may be given until the end.
+    """
+
+    def __init__(self, schema: Any, write: Callable[[Any], None]) -> None:
+        self.recipe: Recipe | None = None
+        self._schema, self._write = schema, write
+        self._waiting: list[Any] = []
+
+    def add(self, columns: Mapping[str, NDArray[Any] | str]) -> None:
+        """Add rows, given as columns.
+
+        A text stands for a column of nothing else. NaN, and what is masked, becomes null.
+        """
+        import pyarrow
+
+        count = next(len(column) for column in columns.values() if not isinstance(column, str))
+        arrays = [_array(columns[field.name], field.type, count) for field in self._schema]
+        self._waiting.append(pyarrow.Table.from_arrays(arrays, schema=self._schema))
+        if sum(table.num_rows for table in self._waiting) >= _ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits, as one group of rows."""
+        import pyarrow
+
+        if self._waiting:
+            self._write(pyarrow.concat_tables(self._waiting).unify_dictionaries())
+            self._waiting = []
+
+
+@contextmanager
+def open_parquet(path: Path, columns: Sequence[ParquetColumn]) -> Iterator[ParquetFile]:
+    """Write a Parquet file, whole or not at all; its ``recipe`` is asked for at the end.
+
+    Parameters
+    ----------
+    path : Path
+        The file to make.
+    columns : sequence of (str, str, str)
+        In their order.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    schema = pyarrow.schema(
+        [
+            pyarrow.field(name, _type(pyarrow, kind), metadata={"description": words})
+            for name, kind, words in columns
+        ]
+    )
+    with atomic_path(path) as part, parquet.ParquetWriter(part, schema, compression="zstd") as sink:
+        file = ParquetFile(schema, sink.write_table)
+        yield file
+        file.flush()
+        if file.recipe is not None:
+            sink.add_key_value_metadata({_RECIPE: file.recipe.to_json()})
+
+
+def read_parquet_recipe(path: Path) -> Recipe | None:
+    """Read the recipe of a Parquet file; None if it has none.
+
+    Raises
+    ------
+    FormatError
+        If it is no Parquet file.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        text = (parquet.read_metadata(path).metadata or {}).get(_RECIPE)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise FormatError(f"{path}: not a readable Parquet file") from error
+    return None if text is None else Recipe.from_json(text.decode())
+
+
+def _type(pyarrow: Any, kind: str) -> Any:
+    if kind == _TEXT:
+        return pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+    return pyarrow.from_numpy_dtype(kind)
+
+
+def _array(column: NDArray[Any] | str, kind: Any, count: int) -> Any:
+    import pyarrow
+
+    if isinstance(column, str):
+        indices = np.zeros(count, np.int32)
+        return pyarrow.DictionaryArray.from_arrays(indices, pyarrow.array([column]))
+    values, mask = np.ma.getdata(column), np.ma.getmaskarray(column)
+    if pyarrow.types.is_dictionary(kind):
+        return pyarrow.array(values, mask=mask).dictionary_encode()
+    if values.dtype.kind == "f":
+        mask = mask | np.isnan(values)
+    return pyarrow.array(values, kind, mask=mask)
