@@ -7,26 +7,41 @@ Networks with the weights that they begin with score made-up features, by the en
 takes, on all cores, and by Keras's own ``predict`` in batches of 32 and of 1024. All take turns;
 the figures are medians, by the clock and by the processor's time, which other work on the machine
 changes less. First their scores are compared.
+
+    python simulateSurvey.py full --exposures 1
+    python benchmarks/scoring.py psat --survey full/config.yaml
+
+then also takes the exposure of a survey from its packed image to the scores of all its detections,
+beside decoding the image alone with astropy; and scores a night of copies of that exposure with the
+whole command, from the database to the Parquet file.
 """
 
 import argparse
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from statistics import median
 
 import numpy as np
+from astropy.io import fits
 from numpy.typing import NDArray
 
+from realbogus.bench import prepare_bench
 from realbogus.cli import ArgumentParser, run
+from realbogus.config import load_config
+from realbogus.database import Database
+from realbogus.detections import ScoreJob, Scorer, score_exposure
 from realbogus.models.engines import ENGINES, Network
 from realbogus.options import available_cores
 from realbogus.parallel import map_ordered
 from realbogus.recipes import Recipe
+from realbogus.surveys.atlas import image_name, read_positions
 
 _SIDE = 20
 _BLOCK = 1024
@@ -43,6 +58,20 @@ ENGINES[{engine!r}](path, read_model_recipe(path), {side}, None)
 print(time.perf_counter() - begun)
 """
 
+_NIGHT_OF_EXPOSURES = 2_000
+_WHOLE_RUN = """
+import sys, time
+from pathlib import Path
+begun = time.perf_counter()
+from realbogus.stages.detections import score_detections
+if __name__ == "__main__":
+    config, model, output, night = sys.argv[1:]
+    score_detections(
+        [int(night)], output=Path(output), classifiers=[model], config_file=Path(config)
+    )
+    print(time.perf_counter() - begun)
+"""
+
 _Features = NDArray[np.float32]
 _Scores = NDArray[np.float64]
 _Racer = Callable[[], _Scores]
@@ -54,6 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("models", nargs="*", default=["psat", "d4"], help="architectures (all)")
     parser.add_argument("--stamps", type=int, default=49_152)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--survey", type=Path, help="config.yaml of a survey with an exposure")
+    parser.add_argument("--exposures", type=int, default=24, help="copies of it for the night")
     options = parser.parse_args(argv)
     return run(lambda: _benchmark(options), verbose=options.verbose)
 
@@ -67,6 +98,11 @@ def _benchmark(options: argparse.Namespace) -> None:
     for name in options.models:
         with tempfile.TemporaryDirectory() as folder:
             _compare(name, _save(name, Path(folder)), options)
+    for name in options.models if options.survey else ():
+        with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench") as folder:
+            path = _save(name, Path(folder))
+            _compare_exposure(name, path, options)
+            _score_night(name, path, Path(folder), options)
 
 
 def _save(name: str, folder: Path) -> Path:
@@ -131,6 +167,125 @@ def _race(
         name: (median(clock for clock, _ in times), median(used for _, used in times))
         for name, times in took.items()
     }
+
+
+def _compare_exposure(name: str, path: Path, options: argparse.Namespace) -> None:
+    """Take an exposure from its packed image to scores, beside decoding alone, on one core."""
+    config = load_config(options.survey)
+    with Database.connect(config.database) as database:
+        number, obs = _exposure(options.survey.parent / "survey.db")
+        positions = read_positions(database, number, obs)
+    bench = prepare_bench({"": path}, fallback=None, form=None)
+    scorer = Scorer(path, name, bench.seats[""].treatment)
+    job = ScoreJob(obs, config.images.root / image_name(obs), scorer, positions)
+    done = score_exposure(job)
+    scored = int(np.isfinite(done.scores).sum())
+    took = _race(
+        {"decoding": partial(_decode, job.image), "ours": partial(score_exposure, job)},
+        options.rounds,
+    )
+    clock, processor = (took["ours"][place] / took["decoding"][place] for place in (0, 1))
+    print(
+        f"\n{name}: {scored:,} of {len(positions):,} detections scored in {took['ours'][0]:.2f} s, "
+        f"decoding {took['decoding'][0]:.2f} s: {clock:.2f} times, {processor:.2f} of the processor"
+    )
+
+
+def _decode(image: Path) -> object:
+    with fits.open(image, memmap=False) as hdus:
+        return hdus[1].data
+
+
+def _exposure(file: Path) -> tuple[int, str]:
+    with sqlite3.connect(file) as connection:
+        (found,) = connection.execute("SELECT id, obs FROM atlas_metadataddc LIMIT 1")
+    connection.close()
+    return int(found[0]), str(found[1])
+
+
+def _score_night(name: str, path: Path, folder: Path, options: argparse.Namespace) -> None:
+    """Time the whole command, in two sizes, whose difference tells what an exposure takes."""
+    counts = (options.exposures // 4, options.exposures)
+    took = {}
+    for count in counts:
+        config = _repeat(options.survey.parent, folder / str(count), count)
+        night = _exposure(config.parent / "survey.db")[1][3:8]
+        (folder / "run.py").write_text(_WHOLE_RUN)
+        words = [folder / "run.py", config, path, folder / f"{count}.parquet", night]
+        command = [sys.executable, *map(str, words)]
+        took[count], peak = _watch(command)
+        print(f"{name}: {count} exposures in {took[count]:.1f} s; {peak:.0f} MB in all processes")
+    each = (took[counts[1]] - took[counts[0]]) / (counts[1] - counts[0])
+    minutes = each * _NIGHT_OF_EXPOSURES / 60
+    print(
+        f"{name}: {each:.2f} s more for an exposure more: {_NIGHT_OF_EXPOSURES:,} exposures take "
+        f"{minutes:.0f} minutes"
+    )
+
+
+def _watch(command: Sequence[str]) -> tuple[float, float]:
+    """Run a command; give the seconds that it prints, and the most MB of all its processes."""
+    peak = 0.0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None:
+            peak = max(peak, sum(map(_memory, _family(process.pid))))
+            time.sleep(0.1)
+        assert process.stdout is not None
+        return float(process.stdout.read()), peak
+
+
+def _family(pid: int) -> Sequence[int]:
+    """Give a process and all that come of it."""
+    family = [pid]
+    for parent in family:
+        for children in Path(f"/proc/{parent}/task").glob("*/children"):
+            with suppress(OSError):
+                family += map(int, children.read_text().split())
+    return family
+
+
+def _memory(pid: int) -> float:
+    """Give the MB of a process; those that several share count in parts."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def _repeat(survey: Path, folder: Path, count: int) -> Path:
+    """Make a survey of copies of an exposure, whose images are links; give its configuration."""
+    number, obs = _exposure(survey / "survey.db")
+    folder.mkdir()
+    (folder / "config.yaml").write_bytes((survey / "config.yaml").read_bytes())
+    (folder / "survey.db").write_bytes((survey / "survey.db").read_bytes())
+    images = folder / "diff"
+    (images / image_name(obs)).parent.mkdir(parents=True)
+    with sqlite3.connect(folder / "survey.db") as connection:
+        names = [f"{obs[:9]}{copy:04d}{obs[-1]}" for copy in range(count)]
+        for copy, name in enumerate([obs, *(other for other in names if other != obs)][:count]):
+            (images / image_name(name)).symlink_to((survey / "diff" / image_name(obs)).resolve())
+            if name != obs:
+                _copy_rows(connection, number, 10**6 + copy, name)
+    connection.close()
+    return folder / "config.yaml"
+
+
+def _copy_rows(connection: sqlite3.Connection, number: int, copy: int, name: str) -> None:
+    """Copy an exposure and its detections under other ids."""
+    for table, key, values in (
+        ("atlas_metadataddc", "id", {"id": copy, "obs": f"'{name}'", "filename": f"'{name}'"}),
+        (
+            "atlas_detectionsddc",
+            "atlas_metadata_id",
+            {"id": f"id + {copy} * 1000000", "atlas_metadata_id": copy},
+        ),
+    ):
+        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+        taken = ", ".join(f"{values.get(column, chr(34) + column + chr(34))}" for column in columns)
+        connection.execute(
+            f"INSERT INTO {table} SELECT {taken} FROM {table} WHERE {key} = ?", (number,)
+        )
 
 
 def _loading(path: Path, engine: str) -> float:
