@@ -32,6 +32,7 @@ from realbogus.models.storage import load_model
 from realbogus.plots.figures import line_style, new_figure, styled
 
 _LABELS = (100, 300, 1000, 3000)
+_TICKS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.2, 0.3)
 _BEGINNINGS = ("from drawn weights", "from the other camera's")
 
 
@@ -134,7 +135,11 @@ def _draw(found: dict[str, Any], output: Path) -> None:
             axes.set(xscale="log", yscale="log", title=name, xlabel="labels", ylabel="1 - AUC")
             axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
             axes.minorticks_off()
-            axes.legend(fontsize=8)
+            low, high = axes.get_ylim()
+            shown = [tick for tick in _TICKS if low <= tick <= high]
+            axes.set_yticks(shown, [f"{tick:g}" for tick in shown])
+            axes.set_ylim(low, high * (high / low) ** 0.3)  # room for the legend
+            axes.legend(fontsize=8, loc="upper right")
         figure.savefig(output)
 
 
