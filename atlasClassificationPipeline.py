@@ -351,6 +351,7 @@ class RunKerasTensorflowClassifier(_LocatedTask):
     scheduler = luigi.OptionalParameter(
         default=None, significant=False, description="Dask scheduler whose workers score"
     )
+    combine = luigi.Parameter(default="median", description="of images: median or calibrated")
 
     def classifiers(self) -> Sequence[str]:
         """Give the classifiers: as asked for, as configured, or the one that training makes."""
@@ -392,12 +393,12 @@ class RunKerasTensorflowClassifier(_LocatedTask):
         if self.detections:
             return {"detections": self.detections, "camera": sorted(self.camera)}
         if self.images:
-            return {"images": self.images}
+            return {"images": self.images, "combine": self.combine}
         from realbogus.worklist import read_object_ids
 
-        return (
-            {"objects": read_object_ids(self.objects)} if self.objects else {"listid": self.listid}
-        )
+        ids = read_object_ids(self.objects)
+        chosen = {"objects": ids} if self.objects else {"listid": self.listid}
+        return {**chosen, "combine": self.combine}
 
     def run(self) -> None:
         given = {
@@ -445,6 +446,7 @@ class RunKerasTensorflowClassifier(_LocatedTask):
             engine=self.engine,
             update=self.update,
             rescore=self.rescore,
+            combine=self.combine,
         )
 
 

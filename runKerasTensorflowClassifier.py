@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--update", action="store_true", help="write scores to the database where it has none")
     add("--rescore", action="store_true", help="… and where it has one, too")
     _add_detections(parser)
+    add("--combine", default="median", help="of an object's images: %(default)s or calibrated")
     options = parser.parse_args(argv)
     return run(lambda: _score(options), verbose=options.verbose)
 
@@ -124,6 +125,7 @@ def _score_objects(options: argparse.Namespace, classifiers: list[str], images: 
         engine=options.engine,
         update=options.update,
         rescore=options.rescore,
+        combine=options.combine,
     )
 
 

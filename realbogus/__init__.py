@@ -13,6 +13,7 @@ options      option values as people type them: nights, lists of files
 exposures    what the names of exposures and stamps say
 lists        ``good.txt``, ``bad.txt``: position, object and stamp in one row
 scores       score files
+pooling      scores of images that make one of an object
 verdicts     scores of objects, out of those of their images
 ledger       what was written to the survey's database, and by which run
 hdf5         the only home of h5py

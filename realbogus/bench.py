@@ -15,9 +15,11 @@ from realbogus.models.files import (
     FeatureOptions,
     read_feature_options,
     read_model_recipe,
+    read_pool,
     require_suffix,
 )
 from realbogus.options import parse_classifiers
+from realbogus.pooling import Pool
 from realbogus.provenance import identify
 from realbogus.recipes import Input, Recipe
 from realbogus.surveys.stamps import FORMS, StampForm
@@ -88,6 +90,18 @@ class Bench:
                     f"classifier: {whose} has none, and took {count} images such as "
                     f"{images.examples[camera]}: give {camera or 'CAMERA'}=MODEL, or a fallback"
                 )
+
+    def pools_of(self, images: Taken) -> Mapping[str, Pool]:
+        """Give how the scores of each camera's images are pooled.
+
+        Raises
+        ------
+        ModelError, FormatError
+            If a classifier that is needed does not say so.
+        """
+        seats = self.used_by(images)
+        pools = {key: read_pool(seat.path, seat.recipe) for key, seat in seats.items()}
+        return {camera: pools[self.key(camera)] for camera in images.cameras}
 
     @property
     def inputs(self) -> Mapping[str, Input]:

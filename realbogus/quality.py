@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from realbogus.calibration import calibration_error
 from realbogus.intervals import Sample, area, operating_points
 from realbogus.metrics import Interval, median_scores, number_objects
+from realbogus.pooling import Pool, pool_objects
 
 __all__ = ["MISSED", "find_thresholds", "judge", "object_scores"]
 
@@ -43,7 +44,11 @@ def find_thresholds(
 
 
 def judge(
-    targets: NDArray[np.integer], scores: NDArray[np.floating], objects: NDArray[Any]
+    targets: NDArray[np.integer],
+    scores: NDArray[np.floating],
+    objects: NDArray[Any],
+    *,
+    pool: Pool | None = None,
 ) -> dict[str, Any]:
     """Judge calibrated scores of detections that took no part in the training.
 
@@ -52,11 +57,14 @@ def judge(
     dict
         The area under the ROC curve and the false positive rates at the rates of `MISSED`, each as
         value, low and high, over whole objects; the expected calibration error; and under
-        ``objects`` the same of the median score of each object.
+        ``objects`` the same of the median score of each object; with a ``pool``, under ``pooled
+        objects`` that of its pooled score.
     """
-    kinds, medians = object_scores(targets, scores, objects)
-    whole = _judge(kinds, medians, np.arange(len(kinds)))
-    return {**_judge(targets, scores, objects), "objects": whole}
+    found = {"objects": object_scores(targets, scores, objects)}
+    if pool is not None:
+        found["pooled objects"] = pool_objects(pool, targets, scores, objects)
+    whole = {name: _judge(*one, np.arange(len(one[0]))) for name, one in found.items()}
+    return {**_judge(targets, scores, objects), **whole}
 
 
 def object_scores(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from realbogus.pooling import Pool, pool_images
 from realbogus.recipes import Recipe
 from realbogus.scores import Column, write_ecsv
 
@@ -44,6 +45,8 @@ FALLBACK = "fallback"
 _NO_IMAGES = "no_images"
 _UNKNOWN = "unknown"
 _NAN = float("nan")
+
+_Scores = Mapping[str, Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,9 @@ class ObjectScore:
     flags: str
 
 
-def combine(images: Iterable[ImageScore], *, rule: str = "median") -> Iterator[ObjectScore]:
+def combine(
+    images: Iterable[ImageScore], *, rule: str = "median", pools: Mapping[str, Pool] | None = None
+) -> Iterator[ObjectScore]:
     """Give the score of each object out of those of its images, which come together.
 
     Parameters
@@ -115,9 +120,11 @@ def combine(images: Iterable[ImageScore], *, rule: str = "median") -> Iterator[O
         Those of an object one after the other.
     rule : str
         One of `COMBINATIONS`.
+    pools : mapping of str to Pool, optional
+        For each camera, how the rule ``calibrated`` pools its scores.
     """
     for name, some in groupby(images, key=attrgetter("object")):
-        yield _combine_one(name, list(some), rule)
+        yield _combine_one(name, list(some), rule, pools or {})
 
 
 def median_of_most(scores: Mapping[str, Sequence[float]]) -> Sequence[float]:
@@ -126,10 +133,19 @@ def median_of_most(scores: Mapping[str, Sequence[float]]) -> Sequence[float]:
     return scores[most]
 
 
-COMBINATIONS: Mapping[str, Callable[[Mapping[str, Sequence[float]]], Sequence[float]]] = {
-    "median": median_of_most
-}
-"""Which scores, by camera, an object's score is the median of."""
+def _median(scores: _Scores, pools: Mapping[str, Pool]) -> tuple[float, Sequence[float]]:
+    chosen = median_of_most(scores)
+    return float(np.median(chosen)), chosen
+
+
+def _calibrated(scores: _Scores, pools: Mapping[str, Pool]) -> tuple[float, Sequence[float]]:
+    return pool_images(scores, pools), [score for some in scores.values() for score in some]
+
+
+COMBINATIONS: Mapping[
+    str, Callable[[_Scores, Mapping[str, Pool]], tuple[float, Sequence[float]]]
+] = {"median": _median, "calibrated": _calibrated}
+"""An object's score, and the scores that it comes from, out of all of its scores by camera."""
 
 
 def write_verdicts(path: Path, objects: Sequence[ObjectScore], recipe: Recipe) -> None:
@@ -182,7 +198,7 @@ _COLUMNS = (
     Column("object", "string", "its name"),
     Column("score", "float64", "from 0 (bogus) to 1 (real)"),
     Column("images", "int64", "that have a score"),
-    Column("spread", "float64", "standard deviation of the scores that it is the median of"),
+    Column("spread", "float64", "standard deviation of the scores that it comes from"),
 )
 _FLAGS = Column("flags", "string", "what kept images from a score and which are of a fallback")
 _FAULT_COLUMNS = (
@@ -193,7 +209,9 @@ _FAULT_COLUMNS = (
 )
 
 
-def _combine_one(name: str, images: Sequence[ImageScore], rule: str) -> ObjectScore:
+def _combine_one(
+    name: str, images: Sequence[ImageScore], rule: str, pools: Mapping[str, Pool]
+) -> ObjectScore:
     scored: dict[str, list[float]] = {}
     for image in images:
         if image.is_scored:
@@ -203,10 +221,10 @@ def _combine_one(name: str, images: Sequence[ImageScore], rule: str) -> ObjectSc
     counted = [f"{flag}={flags[flag]}" for flag in (*FAULTS, FALLBACK) if flags[flag]]
     if not scored:
         return ObjectScore(name, None, 0, None, {}, " ".join([_NO_IMAGES, *counted]))
-    chosen = COMBINATIONS[rule](scored)
+    score, chosen = COMBINATIONS[rule](scored, pools)
     return ObjectScore(
         name,
-        float(np.median(chosen)),
+        score,
         sum(map(len, scored.values())),
         float(np.std(chosen, ddof=1)) if len(chosen) > 1 else None,
         {camera: float(np.median(values)) for camera, values in scored.items()},

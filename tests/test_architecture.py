@@ -18,9 +18,9 @@ ROOT = PACKAGE.parent
 # A module imports from lower layers, and in its own layer only from those left of it.
 LAYERS = {
     "L0": "errors",
-    "L1": "files remotes config recipes options exposures lists scores verdicts ledger hdf5 "
-    "parquet fitsfiles plainfits normalisation groups metrics intervals known budgets comparison "
-    "splits calibration quality",
+    "L1": "files remotes config recipes options exposures lists scores pooling verdicts ledger "
+    "hdf5 parquet fitsfiles plainfits normalisation groups metrics intervals known budgets "
+    "comparison splits calibration quality",
     "L2": "database images stamps worklist blocks features triage selection dataset traits "
     "evaluation pages models plots parallel cutting fetch",
     "L3": "provenance cutouts surveys bench writeback detections simulation",
@@ -47,7 +47,7 @@ HOMES = {
     "pickle": set(),
     "pyarrow": {"parquet"},
     "pymysql": set(),
-    "scipy": {"calibration", "comparison", "intervals", "normalisation", "simulation"},
+    "scipy": {"calibration", "comparison", "intervals", "normalisation", "pooling", "simulation"},
     "skimage": {"normalisation"},
     "sklearn": {"calibration"},
     "sqlalchemy": {"database"},

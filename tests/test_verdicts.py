@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from realbogus.pooling import Pool, pool_images
 from realbogus.scores import read_scores
 from realbogus.verdicts import ImageScore, combine, faults_path, write_faults, write_verdicts
 from tests.helpers import make_recipe
@@ -29,6 +30,16 @@ def test_the_score_is_the_median_of_the_camera_with_most_images():
 def test_of_cameras_with_as_many_images_the_first_by_name_counts():
     later, earlier = images("7", 0.3, camera="04a"), images("7", 0.6, camera="01a")
     assert one(later, earlier).score == one(earlier, later).score == 0.6
+
+
+def test_the_calibrated_score_is_made_of_all_images_of_all_cameras():
+    pools = {"02a": Pool(0.5, 1.1), "04a": Pool()}
+    some = [*images("7", 0.1, 0.2, 0.9), *images("7", 0.95, 0.97, camera="04a")]
+    (found,) = combine(some, rule="calibrated", pools=pools)
+    scores = {"02a": [0.1, 0.2, 0.9], "04a": [0.95, 0.97]}
+    assert found.score == pytest.approx(pool_images(scores, pools))
+    assert found.spread == pytest.approx(np.std([0.1, 0.2, 0.9, 0.95, 0.97], ddof=1))
+    assert found.cameras == one(some).cameras
 
 
 def test_one_image_has_no_spread():

@@ -11,6 +11,7 @@ from realbogus.calibration import Calibration
 from realbogus.errors import ConfigError, ModelError
 from realbogus.hdf5 import read_recipe
 from realbogus.normalisation import canonical_name
+from realbogus.pooling import Pool
 from realbogus.recipes import Recipe
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "read_calibration",
     "read_feature_options",
     "read_model_recipe",
+    "read_pool",
     "require_suffix",
     "user_file",
 ]
@@ -84,6 +86,25 @@ def read_calibration(recipe: Recipe | None) -> Calibration:
     """
     record = {} if recipe is None else recipe.results.get("calibration", {})
     return Calibration.from_record(record) if record else Calibration()
+
+
+def read_pool(path: Path, recipe: Recipe | None) -> Pool:
+    """Read how the scores that a classifier gives to the images of an object are pooled.
+
+    Raises
+    ------
+    ModelError
+        If its recipe does not say, as that of an earlier version or of the predecessor.
+    FormatError
+        If what the recipe says is damaged.
+    """
+    record = None if recipe is None else recipe.results.get("pool")
+    if record is None:
+        raise ModelError(
+            f"combine: {path} does not say how scores of images are combined, as classifiers "
+            "trained here do: train it anew, or take the median"
+        )
+    return Pool.from_record(record)
 
 
 def read_feature_options(path: Path, recipe: Recipe | None) -> FeatureOptions:

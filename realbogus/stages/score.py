@@ -30,6 +30,7 @@ from realbogus.surveys.ps1 import database_folder
 from realbogus.surveys.stamps import FORMS, StampForm, images_of, objects_on
 from realbogus.triage import BLOCK, Block, blocks_of, read_block
 from realbogus.verdicts import (
+    COMBINATIONS,
     FALLBACK,
     FAULTS,
     ImageScore,
@@ -62,6 +63,7 @@ def score_objects(
     image_root: Path | None = None,
     architecture: str | None = None,
     engine: str = "auto",
+    combine: str = "median",
     workers: int | None = None,
     update: bool = False,
     rescore: bool = False,
@@ -97,6 +99,8 @@ def score_objects(
         The user's own, ``FILE.py:function``, if a classifier has one.
     engine : str
         What computes: ``onnx``, ``keras``, or ``auto``, the first where it can.
+    combine : str
+        How the scores of an object's images make one: one of `COMBINATIONS`.
     workers : int, optional
         Threads that read and score; by default as many as there are cores. The result is the same.
     update : bool
@@ -116,6 +120,7 @@ def score_objects(
         raise ConfigError("rescore: does nothing without update")
     if images and update:
         raise ConfigError("update: images are no objects of the database; leave one of both out")
+    require_choice("combine", combine, COMBINATIONS)
     if list_id < 0:
         raise ConfigError(f"listid must not be negative; got {list_id}")
     require_choice("engine", engine, ENGINES)
@@ -129,7 +134,7 @@ def score_objects(
         require_update(config)
     given = choose_classifiers(classifiers, config)
     bench = prepare_bench(given, fallback=fallback, form=None if images else _form(config))
-    recipe = _recipe(bench, images, list_id, ids, None if images else config)
+    recipe = _recipe(bench, images, list_id, ids, None if images else config, combine)
     if already_made(
         output_csv, read_score_recipe(output_csv) if output_csv.exists() else None, recipe
     ):
@@ -142,7 +147,9 @@ def score_objects(
     with _worklist(images, config, list_id, ids, image_root) as worklist:
         _require_work(worklist)
         bench.require_all(worklist)
-        scored = _score(worklist, bench, architecture, engine, workers or available_cores())
+        scored = _score(
+            worklist, bench, architecture, engine, combine, workers or available_cores()
+        )
     _report(scored, output_csv)
     recipe = replace(recipe, results=scored.results)
     write_faults(faults_path(output_csv), scored.faults, recipe)
@@ -182,12 +189,13 @@ def _recipe(
     list_id: int,
     ids: Sequence[int],
     config: Config | None,
+    combine: str,
 ) -> Recipe:
     chosen: dict[str, Any] = {"images": [str(path) for path in images]}
     if config is not None:
         wanted = {"objects": list(ids)} if ids else {"listid": list_id}
         chosen = {"survey": config.survey, "database": database_folder(config.database), **wanted}
-    return Recipe("score", {**chosen, "combine": "median"}, bench.inputs)
+    return Recipe("score", {**chosen, "combine": combine}, bench.inputs)
 
 
 @contextmanager
@@ -224,8 +232,14 @@ def _require_work(worklist: Worklist) -> None:
 
 
 def _score(
-    worklist: Worklist, bench: Bench, architecture: str | None, engine: str, workers: int
+    worklist: Worklist,
+    bench: Bench,
+    architecture: str | None,
+    engine: str,
+    rule: str,
+    workers: int,
 ) -> _Scored:
+    pools = bench.pools_of(worklist) if rule == "calibrated" else {}
     seats = bench.used_by(worklist)
     scorers = {
         key: load_classifier(
@@ -238,7 +252,7 @@ def _score(
     done = map_ordered(read, blocks_of(worklist), workers=workers)
     total = math.ceil(worklist.count / BLOCK)
     images = _Results(progress(done, label="images", total=total))
-    objects = list(combine(images))
+    objects = list(combine(images, rule=rule, pools=pools))
     return _Scored(objects, images.faults, images.count)
 
 

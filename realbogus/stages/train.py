@@ -23,6 +23,7 @@ from realbogus.models.schemes import CONTINUED, require_scheme
 from realbogus.models.storage import load_model, save_model
 from realbogus.models.training import Plan, train
 from realbogus.options import require_choice, total_memory
+from realbogus.pooling import fit_pool
 from realbogus.provenance import identify
 from realbogus.quality import find_thresholds, judge
 from realbogus.recipes import Input, Recipe, already_made
@@ -284,7 +285,7 @@ def _split(part: Part, fraction: float, rng: np.random.Generator) -> _Split:
 def _judge(
     model: Any, validation: Part, test: Part, calibration: str, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Calibrate on the validation part, set the thresholds there, and judge the test part."""
+    """Fit what turns outputs into scores on the validation part, and judge the test part."""
     raw = predict(model, validation.stamps)
     if calibration == _AUTO:
         fitted, losses = choose_calibration(validation.targets, raw, validation.objects, rng=rng)
@@ -292,10 +293,12 @@ def _judge(
         fitted, losses = CALIBRATIONS[calibration](validation.targets, raw), {}
     scores = fitted.apply(raw)
     tested = fitted.apply(predict(model, test.stamps))
+    pool = fit_pool(validation.targets, scores, validation.objects)
     return {
         "calibration": {**asdict(fitted), "losses": losses},
         "thresholds": find_thresholds(validation.targets, scores, validation.objects),
-        "test": judge(test.targets, tested, test.objects),
+        "pool": asdict(pool),
+        "test": judge(test.targets, tested, test.objects, pool=pool),
     }
 
 

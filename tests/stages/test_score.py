@@ -18,8 +18,10 @@ from realbogus.database import Database
 from realbogus.errors import ConfigError, DatabaseError, ModelError, RecipeError, StampError
 from realbogus.fitsfiles import encode_cards
 from realbogus.images import cut_stamps, read_image
+from realbogus.models.files import read_model_recipe
 from realbogus.models.registry import build_model
 from realbogus.models.storage import save_model
+from realbogus.pooling import Pool, pool_images
 from realbogus.scores import read_score_recipe, read_scores
 from realbogus.stages.plot import plot_results
 from realbogus.stages.score import score_objects
@@ -187,6 +189,36 @@ def test_plot_takes_the_scores_with_labels(training, model, tmp_path):
     labels.write_text("".join(f"{item},{int(item not in bad)}\n" for item in verdicts(output)))
     plot_results([output], tmp_path / "p.png", labels=labels)
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_calibrated_score_comes_from_the_record_of_the_classifier(model, tmp_path):
+    for number in range(3):
+        write_fits(tmp_path / f"7_02a58310o{number:04d}c_1.fits", noise(number, 40))
+    given = {"classifiers": [f"02a={model}"], "combine": "calibrated"}
+    score_objects([tmp_path], output_csv=tmp_path / "s.csv", **given)
+    scores = []
+    for number in range(3):
+        path = tmp_path / f"{number}.csv"
+        image = tmp_path / f"7_02a58310o{number:04d}c_1.fits"
+        score_objects([image], output_csv=path, classifiers=[str(model)])
+        scores.append(float(verdicts(path)["7"]["score"]))
+    record = read_model_recipe(model).results["pool"]
+    expected = pool_images({"02a": scores}, {"02a": Pool.from_record(record)})
+    found = verdicts(tmp_path / "s.csv")["7"]
+    assert float(found["score"]) == pytest.approx(expected, rel=1e-4)
+    assert float(found["score_02a"]) == pytest.approx(np.median(scores), rel=1e-4)
+    with pytest.raises(RecipeError, match="combine = calibrated, not median"):
+        score_objects([tmp_path], output_csv=tmp_path / "s.csv", classifiers=[f"02a={model}"])
+
+
+def test_a_classifier_that_does_not_say_how_to_combine_is_an_error(wide, tmp_path):
+    write_fits(tmp_path / "7_02a58310o0001c_1.fits", noise(0, 40))
+    given = {"classifiers": [str(wide)], "output_csv": tmp_path / "s.csv"}
+    with pytest.raises(ModelError, match=r"combine: .*wide.h5 does not say how .* take the median"):
+        score_objects([tmp_path], combine="calibrated", **given)
+    with pytest.raises(ConfigError, match=r"combine must be one of .*; got 'mean'"):
+        score_objects([tmp_path], combine="mean", **given)
+    assert not (tmp_path / "s.csv").exists()
 
 
 def test_the_median_is_that_of_the_camera_with_most_images(model, tmp_path):

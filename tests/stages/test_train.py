@@ -278,6 +278,9 @@ def test_the_record_has_thresholds_with_intervals_and_what_the_calibration_left(
     scores = read_scores(csv)
     expected = calibration_error(scores.targets, scores.scores)
     assert results["test"]["calibration_error"] == pytest.approx(expected, abs=1e-5)
+    assert set(results["pool"]) == {"offset", "slope", "prior", "objects"}
+    assert results["pool"]["slope"] > 0
+    assert 0.5 < results["test"]["pooled objects"]["auc"][0] <= 1
     assert set(results["calibration"]["losses"]) == {"none", "temperature", "isotonic"}
 
 
