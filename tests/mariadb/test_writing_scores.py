@@ -514,6 +514,13 @@ def assert_the_ledger_tells_the_history(night, before):
 
 def test_two_runs_at_once_write_each_score_once(night, scores, monkeypatch):
     monkeypatch.setattr(place, "BATCH", 1)
+    intend = OpenRun.intend
+
+    def intend_slowly(run, changes):  # so that neither is done before the other begins
+        intend(run, changes)
+        time.sleep(0.05)
+
+    monkeypatch.setattr(OpenRun, "intend", intend_slowly)
     before, outcomes = night.scores, []
     in_threads(*[lambda: outcomes.append(night.write(scores))] * 2)
     assert sum(outcome.count for outcome in outcomes) == MANY
