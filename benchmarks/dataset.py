@@ -5,9 +5,9 @@
 
 Stamps of 40 x 40 pixels, one real in four, are made in FOLDER once: in files of their own, and in
 cubes of one exposure each. Builds and bare reads take turns, each in a process of its own; the
-medians count. A bare read opens each file, reads its bytes and closes it, and does nothing else.
-With ``--cold`` the files are put out of the machine's memory before each turn, as those of a large
-set are: then both read the disk.
+medians count. A bare read opens each file, the lists too, reads its bytes and closes it, and does
+nothing else: it is told the names. With ``--cold`` the files are put out of the machine's memory
+before each turn, as those of a large set are: then both read the disk.
 """
 
 import argparse
@@ -38,6 +38,7 @@ _PER_EXPOSURE = 4000
 _REAL_IN = 4
 _CARDS = [("FILTER", "c"), ("MJD-OBS", 59897.19), ("MAGZPT", 22.35), ("FWHM", 2.2)]
 _READ = 2**22
+_OUTPUT = "dataset.h5"
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,14 @@ def _benchmark(options: argparse.Namespace) -> None:
 def _compare(folder: Path, kind: str, count: int, options: argparse.Namespace) -> None:
     """Let builds and bare reads take turns, and print their medians."""
     reads, builds = [], {number: list[_Result]() for number in options.workers}
-    files = _files(folder) if options.cold else []
+    files = _files(folder)
     for _ in range(options.rounds):
-        _forget(files)
-        reads.append(_in_a_process(_bare_read, folder).seconds)
+        _prepare(files, folder, options)
+        reads.append(_in_a_process(_bare_read, files).seconds)
         for number in options.workers:
-            _forget(files)
+            _prepare(files, folder, options)
             builds[number].append(_in_a_process(_build, folder, number))
+    (folder / _OUTPUT).unlink()
     bare = statistics.median(reads)
     for number, results in builds.items():
         seconds = statistics.median(result.seconds for result in results)
@@ -121,15 +123,19 @@ def _measured(sender, function: Callable[..., None], arguments: Sequence[object]
 _WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
+def _prepare(files: Sequence[bytes], folder: Path, options: argparse.Namespace) -> None:
+    """Undo the last build, and with ``--cold`` put the files out of the machine's memory."""
+    (folder / _OUTPUT).unlink(missing_ok=True)
+    if options.cold:
+        _forget(files)
+
+
 def _build(folder: Path, workers: int) -> None:
-    output = folder / f"dataset{workers}.h5"
-    output.unlink(missing_ok=True)
-    build_dataset(folder / "good.txt", folder / "bad.txt", output, workers=workers)
-    output.unlink()
+    build_dataset(folder / "good.txt", folder / "bad.txt", folder / _OUTPUT, workers=workers)
 
 
-def _bare_read(folder: Path) -> None:
-    for path in _files(folder):
+def _bare_read(files: Sequence[bytes]) -> None:
+    for path in files:
         descriptor = os.open(path, os.O_RDONLY)
         while os.read(descriptor, _READ):
             pass
@@ -137,7 +143,6 @@ def _bare_read(folder: Path) -> None:
 
 
 def _forget(files: Sequence[bytes]) -> None:
-    """Put files out of the memory of the machine."""
     for path in files:
         descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)
@@ -146,9 +151,10 @@ def _forget(files: Sequence[bytes]) -> None:
 
 
 def _files(folder: Path) -> list[bytes]:
+    """Name the lists and the files of the stamps in them."""
     stamps = np.concatenate([read_columns(folder / f"{n}.txt").stamps for n in ("good", "bad")])
     names = dict.fromkeys(split_plane(stamp.decode())[0] for stamp in stamps.tolist())
-    return [os.fsencode(folder / name) for name in names]
+    return [os.fsencode(folder / name) for name in ("good.txt", "bad.txt", *names)]
 
 
 def _make_singles(folder: Path, count: int) -> None:

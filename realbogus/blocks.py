@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from realbogus.fitsfiles import FitsImage, header_value, read_fits
 from realbogus.plainfits import LONGEST_HEADER, Layout, card_number, find_layout
 from realbogus.stamps import crop_window
 
-__all__ = ["Crops", "Cut", "crop_stamps", "read_crops"]
+__all__ = ["Crops", "Cut", "announce_crops", "crop_stamps", "read_crops"]
 
 _FIRST_READ = 32 * 1024
 _SHORT_HEADER = 4 * 2880
@@ -96,7 +97,7 @@ def read_crops(
     StampError
         If a file is missing, damaged, holds no such stamp, or one smaller than the feature.
     """
-    pixels = np.full((len(files), cut.side, cut.side), np.nan, np.float32)
+    pixels = np.empty((len(files), cut.side, cut.side), np.float32)
     seeing = np.full(len(files), np.nan, np.float32)
     base = os.fsencode(folder)
     for start, stop in _runs(files, planes):
@@ -109,6 +110,19 @@ def read_crops(
     return Crops(pixels, seeing)
 
 
+def announce_crops(folder: Path, files: NDArray[np.bytes_], planes: NDArray[np.integer]) -> None:
+    """Let the disk begin to read planes of cubes that `read_crops` will be asked for.
+
+    What can't be read is passed over: whoever reads it says why. Files of their own are passed over
+    too, for to open one is to wait for it.
+    """
+    base = os.fsencode(folder)
+    for start, stop in _runs(files, planes):
+        if planes[start] >= 0:
+            with suppress(OSError, OverflowError):
+                _announce(os.path.join(base, files[start]), planes[start:stop])  # noqa: PTH118
+
+
 def crop_stamps(stamps: NDArray[np.float32], cut: Cut) -> Crops:
     """Give the middles of stamps that are in memory, as `read_crops` gives them of files.
 
@@ -119,7 +133,7 @@ def crop_stamps(stamps: NDArray[np.float32], cut: Cut) -> Crops:
     cut : Cut
         What to take of each.
     """
-    pixels = np.full((len(stamps), cut.side, cut.side), np.nan, np.float32)
+    pixels = np.empty((len(stamps), cut.side, cut.side), np.float32)
     _place(b"", stamps, cut, pixels)
     return Crops(pixels, np.full(len(stamps), np.nan, np.float32))
 
@@ -157,6 +171,19 @@ def _content(path: bytes) -> bytes:
         return content + os.read(descriptor, _LARGEST_READ)
     except OSError:
         return b""
+    finally:
+        os.close(descriptor)
+
+
+def _announce(path: bytes, planes: NDArray[np.integer]) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        layout = find_layout(os.pread(descriptor, _SHORT_HEADER, 0), axes=3)
+        if layout is not None:
+            first, size = int(planes[0]), int(planes[-1] - planes[0]) + 1
+            begin = layout.offset + first * layout.plane_bytes
+            end = size * layout.plane_bytes
+            os.posix_fadvise(descriptor, begin, end, os.POSIX_FADV_WILLNEED)
     finally:
         os.close(descriptor)
 
@@ -240,7 +267,7 @@ def _place(
     *,
     mask: float = _NAN,
 ) -> None:
-    """Put the middle of stamps of shape (..., ny, nx) into ``target``.
+    """Put the middle of stamps of shape (..., ny, nx) into ``target``, and NaN where they end.
 
     ``mask`` is what their header says of masked pixels, NaN for nothing.
     """
@@ -253,6 +280,8 @@ def _place(
     except StampError as error:
         raise StampSizeError(f"{_path(path)}: {error}") from error
     middle = stamps[..., rows, columns]
+    target[..., middle.shape[-2] :, :] = np.nan
+    target[..., middle.shape[-1] :] = np.nan
     inside = target[..., : middle.shape[-2], : middle.shape[-1]]
     inside[...] = middle
     if cut.mask_value is not None:

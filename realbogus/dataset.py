@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.errors import DatasetError
-from realbogus.files import atomic_path
+from realbogus.files import atomic_path, flush_early
 from realbogus.hdf5 import (
     File,
     add_recipe,
@@ -180,16 +180,16 @@ class StoredStamps:
 class DatasetWriter:
     """A data set being written, some rows at a time."""
 
-    def __init__(self, file: File) -> None:
-        self._file = file
+    def __init__(self, file: File, flush: Callable[[], None]) -> None:
+        self._file, self._flush = file, flush
 
     @classmethod
     @contextmanager
     def create(cls, path: Path) -> Iterator["DatasetWriter"]:
         """Open a data set for writing; it is whole or absent once the block has ended."""
         with atomic_path(path) as part:
-            with open_hdf5(part, "w") as file:
-                yield cls(file)
+            with open_hdf5(part, "w") as file, flush_early(part) as flush:
+                yield cls(file, flush)
                 file.flush()
                 size = file.id.get_filesize()
             os.truncate(part, size)  # without the room that was not needed
@@ -212,6 +212,7 @@ class DatasetWriter:
         reserve_space(self._file, sum(values.nbytes for values in encoded.values()))
         for name, values in encoded.items():
             self._extend(name, values)
+        self._flush()
 
     def finish(self, recipe: Recipe) -> None:
         """Say what made the data set."""

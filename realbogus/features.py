@@ -170,6 +170,12 @@ def _normalised(
     for first, last in pairwise(bounds):
         for start in range(first, last, _CACHED):
             some = slice(start, min(start + _CACHED, last))
-            turned = np.rot90(crops[rows[some]], turns[first], axes=(1, 2))
+            turned = np.rot90(_rows(crops, rows[some]), turns[first], axes=(1, 2))
             features[some] = normalise(_feature(turned), name)
     return features
+
+
+def _rows(values: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Give ascending rows, without a copy if none is left out."""
+    first, stop = int(rows[0]), int(rows[-1]) + 1
+    return values[first:stop] if stop - first == len(rows) else values[rows]

@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _BLUR = 1.0
+_SIGN_BIT = np.uint32(1 << 31)
 _untyped_reconstruction: Callable[..., Any] = reconstruction
 
 
@@ -48,7 +49,7 @@ def sign_preserving_log(stamps: NDArray[np.floating]) -> NDArray[np.float32]:
     compressed = np.abs(pixels)
     compressed /= np.where(varies, sigma, 1)
     np.log1p(compressed, out=compressed)
-    np.copysign(compressed, pixels, out=compressed)
+    _give_sign(pixels, compressed)
     if not varies.all():
         compressed[~varies[:, 0]] = 0
     return compressed.reshape(stamps.shape)
@@ -122,6 +123,12 @@ def _deviation(pixels: NDArray[np.float32], unmasked: NDArray[np.bool_]) -> NDAr
     variance = squares - (apart.sum(axis=1) / count) ** 2
     deviation: NDArray[np.float32] = np.sqrt(np.maximum(variance, 0))[:, np.newaxis]
     return deviation
+
+
+def _give_sign(signs: NDArray[np.float32], pixels: NDArray[np.float32]) -> None:
+    """Give values from 0 up the signs of others; `numpy.copysign` takes three times as long."""
+    bits = pixels.view(np.uint32)
+    bits |= signs.view(np.uint32) & _SIGN_BIT
 
 
 def _reconstruct_from_border(stamp: NDArray[np.float32]) -> NDArray[np.float32]:

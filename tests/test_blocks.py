@@ -1,12 +1,15 @@
 """Stamps are the same whether read one by one or in blocks, and so are the errors."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realbogus.blocks import Cut, read_crops
+from realbogus.blocks import Cut, announce_crops, read_crops
 from realbogus.errors import StampError, StampSizeError
 from realbogus.fitsfiles import encode_cards
 from realbogus.plainfits import card_number, find_layout
@@ -218,3 +221,33 @@ def test_a_stamp_of_another_size_than_its_survey_makes_is_refused(tmp_path):
         crops_of(tmp_path, "a.fits", cut=Cut(5, stamp_side=30))
     with pytest.raises(StampSizeError, match="smaller than 2 x extent = 22"):
         crops_of(tmp_path, "a.fits", cut=Cut(11))
+
+
+def test_what_is_announced_may_be_missing_damaged_or_absurd_and_no_file_stays_open(tmp_path):
+    make_cube(tmp_path / "c.fits")
+    content = (tmp_path / "c.fits").read_bytes()
+    (tmp_path / "short.fits").write_bytes(content[:3000])
+    (tmp_path / "text.fits").write_text("no cube")
+    (tmp_path / "absurd.fits").write_bytes(content)
+    for keyword in ("NAXIS1", "NAXIS2"):
+        replace_card(tmp_path / "absurd.fits", keyword, f"{keyword}  = {999_999_999:20d}")
+    names = ["c", "c", "short", "text", "absurd", "absurd", "missing", "alone"]
+    files = np.array([f"{name}.fits".encode() for name in names])
+    planes = np.array([2, 7, 0, 0, 10, 11, 3, -1])
+    before = open_files()
+    announce_crops(tmp_path, files, planes)
+    assert open_files() == before
+
+
+def open_files():
+    return sorted(os.path.realpath(path) for path in Path("/proc/self/fd").iterdir())
+
+
+def test_the_disk_is_asked_for_just_the_planes_that_are_announced(tmp_path, monkeypatch):
+    make_cube(tmp_path / "c.fits")
+    asked = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda _, *what: asked.append(what))
+    announce_crops(tmp_path, np.array([b"c.fits"] * 3), np.array([2, 3, 7]))
+    start = (tmp_path / "c.fits").read_bytes().index(b"END" + b" " * 77)
+    offset, plane_bytes = -(-start // 2880) * 2880, 14 * 12 * 4
+    assert asked == [(offset + 2 * plane_bytes, 6 * plane_bytes, os.POSIX_FADV_WILLNEED)]

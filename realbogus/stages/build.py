@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realbogus.blocks import Cut
+from realbogus.blocks import Cut, announce_crops
 from realbogus.dataset import DatasetWriter, Part, read_dataset_recipe
 from realbogus.errors import ConfigError, DatasetError
 from realbogus.features import (
@@ -45,6 +46,7 @@ _KINDS = {1: "real", 0: "bogus"}
 _JOB_BYTES = 4 * 2**20
 _JOBS_A_WINDOW = 32
 _LARGEST_JOB = 1024
+_ANNOUNCED = 3
 
 
 def build_dataset(
@@ -204,7 +206,7 @@ def _write(
     size = _job_size(treatment)
     order = reading_order(split.stamps.files, split.stamps.planes, rng)
     places = [order[start : start + size] for start in range(0, count, size)]
-    jobs = (_job(split, rows) for rows in places)
+    jobs = _announced(_job(split, rows) for rows in places)
     make = partial(make_features, treatment=treatment)
     made = map_ordered(make, jobs, workers=workers or available_cores())
     counts = {f"{side}_{kind}": 0 for side in _SIDES.values() for kind in _KINDS.values()}
@@ -231,6 +233,17 @@ def _job_size(treatment: Treatment) -> int:
 def _job(split: _Split, rows: NDArray[np.int64]) -> Job:
     stamps = split.stamps
     return Job(stamps.folder, stamps.files[rows], stamps.planes[rows], split.is_train[rows])
+
+
+def _announced(jobs: Iterable[Job]) -> Iterator[Job]:
+    """Let the disk read for the next jobs while one is at work."""
+    waiting: deque[Job] = deque()
+    for job in jobs:
+        announce_crops(job.folder, job.files, job.planes)
+        waiting.append(job)
+        if len(waiting) > _ANNOUNCED:
+            yield waiting.popleft()
+    yield from waiting
 
 
 def _windows(done: Iterable[_Done]) -> Iterator[list[_Done]]:
@@ -264,15 +277,13 @@ def _gather(
     jobs: Sequence[NDArray[np.float32]], chosen: NDArray[np.int64], count: int
 ) -> NDArray[np.float32]:
     """Give the chosen of all stamps of some jobs in their order, each copied only once."""
-    gathered = np.empty((len(chosen), *jobs[0].shape[1:]), np.float32)
-    places = np.full(count, -1)
+    gathered = np.empty((len(chosen) + 1, *jobs[0].shape[1:]), np.float32)
+    places = np.full(count, len(chosen))  # the last row takes those that are not chosen
     places[chosen] = np.arange(len(chosen))
-    for stamps, to in zip(
-        jobs, np.split(places, np.cumsum([len(job) for job in jobs])), strict=False
-    ):
-        is_chosen = to >= 0
-        gathered[to[is_chosen]] = stamps[is_chosen]
-    return gathered
+    ends = np.cumsum([len(stamps) for stamps in jobs])
+    for stamps, to in zip(jobs, np.split(places, ends), strict=False):
+        gathered[to] = stamps
+    return gathered[:-1]
 
 
 def _part(stamps: Catalogue, pixels: NDArray[np.float32], traits: dict[str, NDArray[Any]]) -> Part:
