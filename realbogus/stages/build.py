@@ -44,9 +44,9 @@ _SIDES = {TRAIN: "train", TEST: "test"}
 _KINDS = {1: "real", 0: "bogus"}
 # Features of one job, which a worker holds, and of one window, within which rows are shuffled.
 _JOB_BYTES = 4 * 2**20
-_JOBS_A_WINDOW = 32
+_JOBS_A_WINDOW = 16
 _LARGEST_JOB = 1024
-_ANNOUNCED = 3
+_ANNOUNCED = 8
 
 
 def build_dataset(
