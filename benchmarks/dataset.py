@@ -81,6 +81,7 @@ def _compare(folder: Path, kind: str, count: int, options: argparse.Namespace) -
     """Let builds and bare reads take turns, and print their medians."""
     reads, builds = [], {number: list[_Result]() for number in options.workers}
     files = _files(folder)
+    _bare_read(files)  # into the machine's memory
     for _ in range(options.rounds):
         _prepare(files, folder, options)
         reads.append(_in_a_process(_bare_read, files).seconds)
