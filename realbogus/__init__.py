@@ -34,13 +34,13 @@ worklist     the images that are to be scored
 blocks       many stamps read at once
 features     stamps cropped, turned and normalised
 triage       images treated for their classifiers, apart from those that can't be
+parallel     processes, a Dask cluster, and threads that wait
 selection    which of the listed stamps make a data set
 dataset      training sets in HDF5
 traits, evaluation   what is known of scored detections, and what a report says of them
 pages        pages of HTML in one file
 models       classifiers: the only home of Keras
 plots        the only home of matplotlib
-parallel     processes, a Dask cluster, and threads that wait
 cutting      what the stages that cut stamps share
 fetch        missing images, by rsync, from the web or from a folder
 provenance   the recipe and the identity of any of these files

@@ -20,6 +20,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import isqrt
 from pathlib import Path
 from typing import Any, cast
@@ -28,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.errors import DatasetError
-from realbogus.files import atomic_path, flush_early
+from realbogus.files import atomic_path
 from realbogus.hdf5 import (
     File,
     add_recipe,
@@ -38,6 +39,7 @@ from realbogus.hdf5 import (
     text_type,
 )
 from realbogus.lists import object_of
+from realbogus.parallel import in_background
 from realbogus.recipes import Recipe
 
 __all__ = [
@@ -188,7 +190,7 @@ class DatasetWriter:
     def create(cls, path: Path) -> Iterator["DatasetWriter"]:
         """Open a data set for writing; it is whole or absent once the block has ended."""
         with atomic_path(path) as part:
-            with open_hdf5(part, "w") as file, flush_early(part) as flush:
+            with open_hdf5(part, "w") as file, _flushed(part) as flush:
                 yield cls(file, flush)
                 file.flush()
                 size = file.id.get_filesize()
@@ -235,6 +237,17 @@ class DatasetWriter:
         texts = np.concatenate([self._file[name][:].astype(np.bytes_), more.astype(np.bytes_)])
         del self._file[name]
         return _encoded(texts)
+
+
+@contextmanager
+def _flushed(path: Path) -> Iterator[Callable[[], None]]:
+    """Give what sends a file to the disk while it is written, so that its end need not wait."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        with in_background(partial(os.fdatasync, descriptor)) as flush:
+            yield flush
+    finally:
+        os.close(descriptor)
 
 
 def _storage(values: NDArray[Any]) -> dict[str, Any]:

@@ -6,8 +6,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -18,7 +17,6 @@ __all__ = [
     "Spool",
     "atomic_path",
     "errors_name",
-    "flush_early",
     "flush_to_disk",
     "read_lines",
     "require_readable_file",
@@ -203,37 +201,5 @@ def flush_to_disk(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def flush_early(path: Path) -> Iterator[Callable[[], None]]:
-    """Let a large file reach the disk while it is written, so that little is waited for at its end.
-
-    Yields
-    ------
-    callable
-        It begins to send to the disk what was written so far, unless it is at it still.
-
-    Raises
-    ------
-    OSError
-        If the disk fails.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    begun: list[Future[None]] = []
-
-    def begin() -> None:
-        if not begun or begun[-1].done():
-            for earlier in begun:
-                earlier.result()
-            begun[:] = [pool.submit(os.fdatasync, descriptor)]
-
-    try:
-        with ThreadPoolExecutor(1) as pool:
-            yield begin
-        for last in begun:
-            last.result()
     finally:
         os.close(descriptor)

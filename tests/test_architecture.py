@@ -21,8 +21,8 @@ LAYERS = {
     "L1": "files remotes config recipes options exposures lists scores pooling verdicts ledger "
     "hdf5 parquet fitsfiles plainfits normalisation groups metrics intervals known budgets "
     "comparison splits calibration quality",
-    "L2": "database images stamps worklist blocks features triage selection dataset traits "
-    "evaluation pages models plots parallel cutting fetch",
+    "L2": "database images stamps worklist blocks features triage parallel selection dataset "
+    "traits evaluation pages models plots cutting fetch",
     "L3": "provenance cutouts surveys bench writeback detections simulation",
     "L4": "stages",
     "L5": "cli tasks __main__",

@@ -1,3 +1,5 @@
+import errno
+import os
 from dataclasses import replace
 
 import h5py
@@ -215,6 +217,16 @@ def test_a_failed_write_leaves_nothing(tmp_path):
     with pytest.raises(DatasetError, match="can't write this HDF5 file"):
         write_dataset(tmp_path / "d.h5", make_part(), broken, make_recipe())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_fails_while_more_is_written_is_not_overlooked(tmp_path, monkeypatch):
+    def fail(_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    with pytest.raises(OSError, match=r"Input/output error: .*set\.h5"):
+        write_dataset(tmp_path / "set.h5", make_part(), make_part(first=50), make_recipe())
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("which", ["train", "test"])

@@ -1,5 +1,3 @@
-import errno
-import os
 import re
 from pathlib import Path
 
@@ -9,7 +7,6 @@ from realbogus.errors import ConfigError, FormatError
 from realbogus.files import (
     Spool,
     atomic_path,
-    flush_early,
     read_lines,
     require_readable_file,
     require_writable_folder,
@@ -111,25 +108,3 @@ def test_bytes_that_are_not_text_are_one_line(tmp_path):
     path.write_bytes(b"\xff\xfe\x00binary")
     with pytest.raises(FormatError, match=r"list\.txt: not a text file that can be read"):
         list(read_lines(path))
-
-
-def test_a_file_that_is_flushed_early_is_whole(tmp_path):
-    path = tmp_path / "large"
-    with path.open("wb") as stream, flush_early(path) as begin:
-        for number in range(100):
-            stream.write(bytes([number]) * 10_000)
-            begin()
-    assert path.read_bytes() == b"".join(bytes([number]) * 10_000 for number in range(100))
-
-
-@pytest.mark.parametrize("calls", [1, 3])
-def test_a_disk_that_fails_early_is_not_overlooked(tmp_path, monkeypatch, calls):
-    def fail(_):
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    path = tmp_path / "large"
-    path.touch()
-    monkeypatch.setattr(os, "fdatasync", fail)
-    with pytest.raises(OSError, match="Input/output error"), flush_early(path) as begin:
-        for _ in range(calls):
-            begin()

@@ -7,6 +7,7 @@ import pytest
 
 from realbogus.errors import ConfigError, ImageError, RealBogusError
 from realbogus.parallel import (
+    in_background,
     map_ordered,
     map_threads,
     map_unordered,
@@ -199,3 +200,56 @@ def test_an_error_while_reading_ahead_comes_at_its_place():
     assert next(found) == 1
     with pytest.raises(ImageError, match="truncated"):
         next(found)
+
+
+def test_what_runs_in_the_background_is_not_begun_twice_and_ends_before_the_block_does():
+    started, go, threads = threading.Event(), threading.Event(), []
+
+    def work():
+        started.set()
+        go.wait(10)
+        threads.append(threading.get_ident())
+
+    with in_background(work) as begin:
+        begin()
+        assert started.wait(10)
+        begin()
+        assert not threads
+        go.set()
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()
+
+
+def test_it_is_begun_again_once_it_has_ended():
+    done = threading.Semaphore(0)
+    with in_background(done.release) as begin:
+        for _ in range(3):
+            time.sleep(0.01)
+            begin()
+            assert done.acquire(timeout=10)
+            time.sleep(0.01)
+
+
+def test_a_failure_in_the_background_is_raised_by_the_next_call():
+    failed = threading.Event()
+
+    def work():
+        failed.set()
+        raise OSError("disk")
+
+    went_on = False
+    with pytest.raises(OSError, match="disk"), in_background(work) as begin:
+        begin()
+        assert failed.wait(10)
+        time.sleep(0.05)
+        begin()
+        went_on = True
+    assert not went_on
+
+
+def test_a_failure_in_the_background_is_raised_at_the_end():
+    def work():
+        raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk"), in_background(work) as begin:
+        begin()

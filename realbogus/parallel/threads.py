@@ -8,6 +8,7 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     as_completed,
 )
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from threading import Event
@@ -17,7 +18,14 @@ from tqdm import tqdm
 
 from realbogus.errors import ConfigError
 
-__all__ = ["map_ordered", "map_threads", "progress", "read_ahead", "require_workers"]
+__all__ = [
+    "in_background",
+    "map_ordered",
+    "map_threads",
+    "progress",
+    "read_ahead",
+    "require_workers",
+]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -68,6 +76,30 @@ def read_ahead(items: Generator[Item, None, None]) -> Iterator[Item]:
                 yield from item
         finally:
             pool.submit(items.close).result()
+
+
+@contextmanager
+def in_background(function: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """Let a function be called in a thread, over and over, while others go on.
+
+    Yields
+    ------
+    callable
+        It begins a call, unless one is under way. What a call raises is raised by a later one, or
+        when the block ends, which waits for the last.
+    """
+    begun: list[Future[None]] = []
+
+    def begin() -> None:
+        if not begun or begun[-1].done():
+            for earlier in begun:
+                earlier.result()
+            begun[:] = [pool.submit(function)]
+
+    with ThreadPoolExecutor(1) as pool:
+        yield begin
+        for last in begun:
+            last.result()
 
 
 def _take_one(items: Iterator[Item]) -> list[Item]:
