@@ -49,6 +49,7 @@ surveys      what a survey knows: cameras, nights, file names, label rules
 bench        which classifier scores the images of which camera
 writeback    scores written to the database, and taken back
 detections   all detections of an exposure, cut and scored in one pass
+nights       the file of detections, made night by night
 simulation   a survey made from a seed
 stages       one function a script: cut, build, train, score, plot, compare, report, …
 cli, tasks   logging, one line for an error; what the Luigi tasks share

@@ -46,8 +46,22 @@ class ParquetFile:
 
         count = next(len(column) for column in columns.values() if not isinstance(column, str))
         arrays = [_array(columns[field.name], field.type, count) for field in self._schema]
-        self._waiting.append(pyarrow.Table.from_arrays(arrays, schema=self._schema))
-        if sum(table.num_rows for table in self._waiting) >= _ROWS:
+        self._take(pyarrow.Table.from_arrays(arrays, schema=self._schema))
+
+    def add_file(self, path: Path) -> None:
+        """Add the rows of a file with the same columns, a group of them at a time.
+
+        Raises
+        ------
+        FormatError
+            If it is no such file.
+        """
+        for table in _groups_of(path, self._schema):
+            self._take(table)
+
+    def _take(self, table: Any) -> None:
+        self._waiting.append(table)
+        if sum(some.num_rows for some in self._waiting) >= _ROWS:
             self.flush()
 
     def flush(self) -> None:
@@ -103,6 +117,18 @@ def read_parquet_recipe(path: Path) -> Recipe | None:
     except (pyarrow.ArrowException, OSError) as error:
         raise FormatError(f"{path}: not a readable Parquet file") from error
     return None if text is None else Recipe.from_json(text.decode())
+
+
+def _groups_of(path: Path, schema: Any) -> Iterator[Any]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as stored:
+            for group in range(stored.num_row_groups):
+                yield stored.read_row_group(group).cast(schema)
+    except (pyarrow.ArrowException, ValueError, OSError) as error:
+        raise FormatError(f"{path}: not a Parquet file of these columns") from error
 
 
 def _type(pyarrow: Any, kind: str) -> Any:

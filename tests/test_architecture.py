@@ -23,7 +23,7 @@ LAYERS = {
     "comparison splits calibration quality",
     "L2": "database images stamps worklist blocks features triage parallel selection dataset "
     "traits evaluation pages models plots cutting fetch",
-    "L3": "provenance cutouts surveys bench writeback detections simulation",
+    "L3": "provenance cutouts surveys bench writeback detections nights simulation",
     "L4": "stages",
     "L5": "cli tasks __main__",
 }

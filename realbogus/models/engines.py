@@ -25,7 +25,7 @@ __all__ = ["ENGINES", "Network"]
 log = logging.getLogger(__name__)
 
 # The layers' values of so many stamps stay in the processor's cache.
-_BATCH = 256
+_BATCH = 128
 _ERRORS_ONLY = 4
 
 

@@ -2,38 +2,32 @@
 
 import logging
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Container, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from realbogus.bench import Bench, choose_classifiers, prepare_bench
 from realbogus.config import Config, load_config
 from realbogus.cutting import Tally
 from realbogus.database import Database
-from realbogus.detections import (
-    DETECTION_FAULTS,
-    ExposureScores,
-    ScoreJob,
-    Scorer,
-    score_exposure,
-)
+from realbogus.detections import ExposureScores, ScoreJob, Scorer, score_exposure
 from realbogus.errors import ConfigError, DatabaseError, ImageError
 from realbogus.fetch import fetch_missing
 from realbogus.files import require_writable_folder
 from realbogus.models.engines import ENGINES
+from realbogus.nights import Found, NightFiles
 from realbogus.options import available_cores, require_choice
 from realbogus.parallel import Workers, map_threads, open_workers, progress, read_ahead
-from realbogus.parquet import ParquetColumn, ParquetFile, open_parquet, read_parquet_recipe
+from realbogus.parquet import read_parquet_recipe
 from realbogus.recipes import Recipe, already_made
 from realbogus.surveys.atlas import (
     CAMERAS,
+    Positions,
     find_exposures,
     image_name,
+    night_of,
     read_positions,
     require_camera,
 )
@@ -47,19 +41,6 @@ log = logging.getLogger(__name__)
 
 # Detections that are in memory at a time; as many more are read ahead.
 _ROWS = 1_000_000
-
-_COLUMNS: Sequence[ParquetColumn] = (
-    ("detection", "uint64", "its id"),
-    ("object", "uint64", "the id of its object"),
-    ("exposure", "text", "its name"),
-    ("camera", "text", "what took it"),
-    ("x", "float64", "pixels, centres at half-integers"),
-    ("y", "float64", "pixels, centres at half-integers"),
-    ("mag", "float64", "magnitude; negative for negative flux"),
-    ("score", "float64", "from 0 (bogus) to 1 (real)"),
-    ("fallback", "bool", "the score is of the fallback"),
-    ("fault", "text", f"why there is no score: {', '.join(DETECTION_FAULTS)}"),
-)
 
 
 def score_detections(
@@ -80,7 +61,8 @@ def score_detections(
 
     An exposure is read in one pass, and no stamp is written. Missing images are fetched first, if
     the configuration says from where. One that stays missing, or is damaged, is named; its
-    detections are in the file without a score.
+    detections are in the file without a score. Each night gets a file of its own, until all are
+    there and make one; a run that was killed goes on with the nights that have none.
 
     Parameters
     ----------
@@ -111,20 +93,24 @@ def score_detections(
     given = choose_classifiers(classifiers, config)
     bench = prepare_bench(given, fallback=fallback, form=FORMS[config.survey])
     recipe = _recipe(bench, nights, cameras, config)
+    files = NightFiles(output, _recipes_of_nights(recipe))
     if already_made(output, read_parquet_recipe(output) if output.exists() else None, recipe):
+        files.remove()
         return
     require_writable_folder(output.parent)
     targets = _find_targets(config, nights, cameras)
     bench.require_all(targets)
     plan = _Plan(config, bench, _scorers(bench, targets, architecture, engine), download_threads)
     count = available_cores() if workers is None else workers
-    with (
-        open_workers(count, scheduler=scheduler, preload=["realbogus.detections"]) as crew,
-        open_parquet(output, _COLUMNS) as file,
-    ):
-        found = _write(file, plan, progress(_score(plan, targets, crew), label="exposures"))
-        _report(found, output)
-        file.recipe = replace(recipe, results=found.results)
+    files = files.of(targets.nights)
+    left = targets.without(files.finished())
+    with open_workers(count, scheduler=scheduler, preload=["realbogus.detections"]) as crew:
+        problem = _write_nights(files, plan, left, crew)
+    found = files.found()
+    if not found.scored:
+        files.remove()
+    _report(found, problem)
+    files.join(replace(recipe, results=found.results))
     log.info("%s: %d detections", output, found.detections)
 
 
@@ -140,7 +126,7 @@ class _Plan:
 
 @dataclass(frozen=True)
 class _Targets:
-    """The exposures, as (id in the database, name), and how many are of each camera."""
+    """The exposures by night, as (id in the database, name), and how many are of each camera."""
 
     exposures: Sequence[tuple[int, str]]
 
@@ -152,43 +138,12 @@ class _Targets:
     def examples(self) -> Mapping[str, str]:
         return {_camera(obs): obs for _, obs in reversed(self.exposures)}
 
-
-@dataclass
-class _Found:
-    """What came of all exposures."""
-
-    exposures: int = 0
-    detections: int = 0
-    scored: int = 0
-    by_fallback: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-    bad: list[str] = field(default_factory=list)
-    first_problem: str = ""
-
     @property
-    def results(self) -> dict[str, Any]:
-        """What a recipe says of it."""
-        return {
-            "exposures": self.exposures,
-            "detections": self.detections,
-            "scored": self.scored,
-            "faults": dict(self.faults),
-            "missing": self.bad,
-        }
+    def nights(self) -> Mapping[int, int]:
+        return Counter(night_of(obs) for _, obs in self.exposures)
 
-    def add(self, job: ScoreJob, done: ExposureScores, *, by_fallback: bool) -> None:
-        """Count an exposure."""
-        counts = Counter(done.faults.tolist())
-        scored = counts.pop("", 0)
-        self.exposures += 1
-        self.detections += len(job.positions)
-        self.scored += scored
-        self.by_fallback += scored * by_fallback
-        self.faults.update(counts)
-        if done.problem is not None:
-            log.warning("%s", done.problem)
-            self.bad.append(job.obs)
-            self.first_problem = self.first_problem or done.problem
+    def without(self, nights: Container[int]) -> "_Targets":
+        return _Targets([item for item in self.exposures if night_of(item[1]) not in nights])
 
 
 def _check_options(
@@ -219,8 +174,16 @@ def _recipe(bench: Bench, nights: Sequence[int], cameras: Sequence[str], config:
         "database": database_folder(config.database),
         "detections": sorted(set(nights)),
         "camera": sorted(set(cameras)),
+        "classifier": sorted(bench.inputs),
     }
     return Recipe("score", options, bench.inputs)
+
+
+def _recipes_of_nights(whole: Recipe) -> Mapping[int, Recipe]:
+    nights = whole.options["detections"]
+    return {
+        night: replace(whole, options={**whole.options, "detections": [night]}) for night in nights
+    }
 
 
 def _find_targets(config: Config, nights: Sequence[int], cameras: Sequence[str]) -> _Targets:
@@ -276,19 +239,25 @@ def _worker_died(job: ScoreJob) -> tuple[str, ExposureScores]:
 
 
 def _read_jobs(plan: _Plan, targets: _Targets) -> Generator[list[ScoreJob], None, None]:
-    """Give as many exposures at a time as have about so many detections, and fetch their images."""
-    root = plan.config.images.root
+    """Give as many exposures of a night at a time as have about so many detections.
+
+    Their images have been fetched.
+    """
     with Database.connect(plan.config.database) as database:
-        jobs: list[ScoreJob] = []
-        for number, obs in targets.exposures:
-            scorer = plan.scorers[plan.bench.key(_camera(obs))]
-            positions = read_positions(database, number, obs)
-            jobs.append(ScoreJob(obs, root / image_name(obs), scorer, positions))
-            if sum(len(job.positions) for job in jobs) >= _ROWS:
+        for _, exposures in groupby(targets.exposures, key=lambda item: night_of(item[1])):
+            jobs: list[ScoreJob] = []
+            for number, obs in exposures:
+                jobs.append(_job(plan, obs, read_positions(database, number, obs)))
+                if sum(len(job.positions) for job in jobs) >= _ROWS:
+                    yield _fetched(jobs, plan)
+                    jobs = []
+            if jobs:
                 yield _fetched(jobs, plan)
-                jobs = []
-    if jobs:
-        yield _fetched(jobs, plan)
+
+
+def _job(plan: _Plan, obs: str, positions: Positions) -> ScoreJob:
+    scorer = plan.scorers[plan.bench.key(_camera(obs))]
+    return ScoreJob(obs, plan.config.images.root / image_name(obs), scorer, positions)
 
 
 def _fetched(jobs: list[ScoreJob], plan: _Plan) -> list[ScoreJob]:
@@ -300,45 +269,33 @@ def _fetched(jobs: list[ScoreJob], plan: _Plan) -> list[ScoreJob]:
     return jobs
 
 
-def _write(file: ParquetFile, plan: _Plan, pairs: Iterable[_Pair]) -> _Found:
-    """Write the rows of exposures, and count them."""
-    found = _Found()
-    for job, done in pairs:
-        by_fallback = plan.bench.key(_camera(job.obs)) == FALLBACK
-        found.add(job, done, by_fallback=by_fallback)
-        file.add(_columns(job, done, by_fallback=by_fallback))
-    return found
+def _write_nights(
+    files: NightFiles, plan: _Plan, targets: _Targets, workers: Workers
+) -> str | None:
+    """Write the file of each night; give the first reason why an exposure has no scores."""
+    problem = None
+    scored = _score(plan, targets, workers)
+    shown = iter(progress(scored, label="exposures", total=len(targets.exposures)))
+    for night, count in targets.nights.items():
+        with files.open(night) as file:
+            for job, done in islice(shown, count):
+                problem = problem or done.problem
+                is_fallback = plan.bench.key(_camera(job.obs)) == FALLBACK
+                file.add(job, done, is_fallback=is_fallback)
+    return problem
 
 
-def _columns(
-    job: ScoreJob, done: ExposureScores, *, by_fallback: bool
-) -> dict[str, NDArray[Any] | str]:
-    positions, is_scored = job.positions, done.faults == ""
-    return {
-        "detection": positions.detection,
-        "object": np.ma.masked_array(positions.object, positions.object == 0),
-        "exposure": job.obs,
-        "camera": _camera(job.obs),
-        "x": positions.x,
-        "y": positions.y,
-        "mag": positions.mag,
-        "score": done.scores,
-        "fallback": is_scored & by_fallback,
-        "fault": np.ma.masked_array(done.faults, is_scored),
-    }
-
-
-def _report(found: _Found, output: Path) -> None:
+def _report(found: Found, problem: str | None) -> None:
     """Say what has no score, and stop if that is everything."""
     if not found.scored:
         raise ImageError(
             f"none of {found.detections} detections can be scored"
-            + (f": {found.first_problem}" if found.first_problem else "")
+            + (f": {problem}" if problem else "")
         )
-    if found.bad:
-        names = Tally.sum([Tally(1, [obs]) for obs in found.bad])
+    if found.missing:
+        names = Tally.sum([Tally(1, [obs]) for obs in found.missing])
         text = "%d of %d exposures are missing or unreadable: %s; their detections have no score"
-        log.warning(text, len(found.bad), found.exposures, names)
+        log.warning(text, len(found.missing), found.exposures, names)
     if found.by_fallback:
         log.warning("%d detections have scores of the fallback", found.by_fallback)
 

@@ -1,10 +1,13 @@
 """All detections of nights get the scores that their stamps would get."""
 
 import logging
+import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +20,7 @@ from realbogus.models.storage import save_model
 from realbogus.parquet import read_parquet_recipe
 from realbogus.stages.detections import score_detections
 from realbogus.stages.score import score_objects
-from tests.helpers import make_recipe
+from tests.helpers import ROOT, make_recipe
 from tests.ps1 import Ps1Survey
 from tests.stages.test_score import verdicts
 
@@ -132,12 +135,74 @@ def test_a_bad_exposure_costs_one_line_and_its_own_scores(copy, model, tmp_path,
     assert set(read_parquet_recipe(tmp_path / "d.parquet").results["missing"]) == names
 
 
+KILLED = """
+import sys
+from pathlib import Path
+from realbogus.stages.detections import score_detections
+config, output, model = sys.argv[1:]
+score_detections([58310, 58311], output=Path(output), classifiers=[model], workers=1,
+                 config_file=Path(config))
+"""
+
+
+def kill_in_the_second_night(config, output, model):
+    """Kill a run that waits for an image of the second night, which is a pipe; mend the image."""
+    image = next(path for path in images_of(config) if path.parent.name == "58311")
+    aside = image.rename(image.with_suffix(".aside"))
+    os.mkfifo(image)
+    words = [sys.executable, "-c", KILLED, config, output, model]
+    with subprocess.Popen([str(word) for word in words], cwd=ROOT) as process:
+        finished = output.parent / "d.nights" / "58310.parquet"
+        for _ in range(2000):
+            if finished.exists() or process.poll() is not None:
+                break
+            time.sleep(0.02)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    image.unlink()
+    aside.rename(image)
+    return finished
+
+
+def test_a_run_that_was_killed_goes_on_with_the_nights_that_are_not_done(
+    copy, model, tmp_path, caplog
+):
+    whole = score(copy, tmp_path / "whole.parquet", model)
+    output = tmp_path / "d.parquet"
+    kill_in_the_second_night(copy, output, model)
+    assert not output.exists()
+    for image in images_of(copy):
+        if image.parent.name == "58310":
+            image.unlink()  # what is done is not read again
+    caplog.set_level(logging.INFO, "realbogus")
+    assert score(copy, output, model).equals(whole)
+    assert "night 58310 was finished before" in caplog.text
+    assert "night 58311 was finished before" not in caplog.text
+    recipes = [read_parquet_recipe(path) for path in (output, tmp_path / "whole.parquet")]
+    assert recipes[0] == recipes[1]
+    assert recipes[0].results["exposures"] == 6
+    assert sorted(path.name for path in tmp_path.glob("*d*")) == ["d.parquet"]
+
+
+def test_a_night_that_another_classifier_scored_is_scored_anew(copy, model, tmp_path, caplog):
+    other = tmp_path / "other.h5"
+    recipe = make_recipe("train", model="psat", e=10, N="spn", seed=1)
+    save_model(other, build_model("psat", 20), recipe)
+    output = tmp_path / "d.parquet"
+    finished = kill_in_the_second_night(copy, output, model)
+    assert pyarrow.parquet.read_metadata(finished).num_rows > 100
+    caplog.set_level(logging.INFO, "realbogus")
+    expected = score(copy, tmp_path / "whole.parquet", other)
+    assert score(copy, output, other).equals(expected)
+    assert "was finished before" not in caplog.text
+
+
 def test_nothing_is_written_when_no_image_can_be_read(copy, model, tmp_path):
     for path in images_of(copy):
         path.unlink()
     with pytest.raises(ImageError, match=r"none of \d+ detections can be scored: .*no such file"):
         score(copy, tmp_path / "d.parquet", model)
-    assert list(tmp_path.glob("*d.parquet*")) == []
+    assert list(tmp_path.glob("*d.*")) == []
 
 
 def test_missing_images_are_fetched_first(copy, model, tmp_path):
