@@ -23,6 +23,7 @@ from realbogus.options import (
     parse_rates,
     require_one_way,
 )
+from realbogus.provenance import read_recipe
 from realbogus.surveys.atlas import LabelRules as AtlasRules
 from realbogus.surveys.ps1 import LabelRules as Ps1Rules
 from realbogus.tasks import FilesParameter, NightsParameter, RecipeTask, run_luigi
@@ -352,6 +353,11 @@ class RunKerasTensorflowClassifier(_LocatedTask):
         default=None, significant=False, description="Dask scheduler whose workers score"
     )
     combine = luigi.Parameter(default="median", description="of images: median or calibrated")
+    falseAlarms = luigi.FloatParameter(
+        default=0.01, description="probability that anything of a good night is held back"
+    )
+    reference = FilesParameter(default=(), description="scores of accepted nights")
+    release = FilesParameter(default=(), description="exposures not to be held back, or all")
 
     def classifiers(self) -> Sequence[str]:
         """Give the classifiers: as asked for, as configured, or the one that training makes."""
@@ -389,16 +395,29 @@ class RunKerasTensorflowClassifier(_LocatedTask):
         written = [record_path(scores, rescore=self.rescore)] if self.update else []
         return [luigi.LocalTarget(path) for path in (scores, *written)]
 
+    def complete(self) -> bool:
+        """Say whether the scores are there, and nothing more is to be released."""
+        if not self.release or not super().complete():
+            return super().complete()
+        from realbogus.holding import is_released
+
+        recipe = read_recipe(Path(self.output()[0].path))
+        return recipe is not None and is_released(recipe, self.release)
+
     def wanted_options(self) -> Mapping[str, Any]:
         if self.detections:
             return {"detections": self.detections, "camera": sorted(self.camera)}
+        from realbogus.holding import Breaker
+
+        breaker = Breaker(self.falseAlarms, [Path(name) for name in self.reference])
+        how = {"combine": self.combine, **breaker.options}
         if self.images:
-            return {"images": self.images, "combine": self.combine}
+            return {"images": self.images, **how}
         from realbogus.worklist import read_object_ids
 
         ids = read_object_ids(self.objects)
         chosen = {"objects": ids} if self.objects else {"listid": self.listid}
-        return {**chosen, "combine": self.combine}
+        return {**chosen, **how}
 
     def run(self) -> None:
         given = {
@@ -447,6 +466,9 @@ class RunKerasTensorflowClassifier(_LocatedTask):
             update=self.update,
             rescore=self.rescore,
             combine=self.combine,
+            false_alarms=self.falseAlarms,
+            reference=[Path(name) for name in self.reference],
+            release=self.release,
         )
 
 

@@ -5,6 +5,8 @@ python runKerasTensorflowClassifier.py --configFile config.yaml --outputcsv obje
 python runKerasTensorflowClassifier.py --classifier model.h5 stamps/ --outputcsv objects.csv
 python runKerasTensorflowClassifier.py --update --outputcsv scores/{date}.csv
 python runKerasTensorflowClassifier.py --detections 58310-58312 --outputparquet night.parquet
+
+The exit status is 2 if the scores of an exposure, or of a camera, are held back.
 """
 
 import argparse
@@ -16,6 +18,7 @@ from realbogus.cli import ArgumentParser, run
 from realbogus.options import fill_date
 
 _CLASSIFIERS = (".h5", ".keras")
+_HELD = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,8 +50,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--rescore", action="store_true", help="… and where it has one, too")
     _add_detections(parser)
     add("--combine", default="median", help="of an object's images: %(default)s or calibrated")
+    _add_breaker(parser)
     options = parser.parse_args(argv)
-    return run(lambda: _score(options), verbose=options.verbose)
+    return run(
+        lambda: _score(options),
+        verbose=options.verbose,
+        status=lambda is_held: _HELD if is_held else 0,
+    )
+
+
+def _add_breaker(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--falseAlarms",
+        type=float,
+        default=0.01,
+        help="probability that anything of a good night is held back; 0: never (%(default)s)",
+    )
+    add(
+        "--reference",
+        nargs="+",
+        default=[],
+        type=Path,
+        help="scores of accepted nights to compare exposures with (those beside the output)",
+    )
+    add(
+        "--release",
+        nargs="+",
+        default=[],
+        metavar="EXPOSURE",
+        help="what is not to be held back: exposures, nights such as 02a/58310, or all",
+    )
 
 
 def _add_detections(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +101,7 @@ def _add_detections(parser: argparse.ArgumentParser) -> None:
     add("--scheduler", help="address of a Dask scheduler, tcp://host:8786, whose workers do")
 
 
-def _score(options: argparse.Namespace) -> None:
+def _score(options: argparse.Namespace) -> bool:
     from realbogus.options import require_one_way
 
     classifiers, images = _sorted(options)
@@ -78,8 +110,8 @@ def _score(options: argparse.Namespace) -> None:
     require_one_way(detections=bool(options.detections), given=given)
     if options.detections:
         _score_detections(options, classifiers)
-    else:
-        _score_objects(options, classifiers, images)
+        return False
+    return _score_objects(options, classifiers, images)
 
 
 def _sorted(options: argparse.Namespace) -> tuple[list[str], list[str]]:
@@ -109,10 +141,10 @@ def _score_detections(options: argparse.Namespace, classifiers: list[str]) -> No
     )
 
 
-def _score_objects(options: argparse.Namespace, classifiers: list[str], images: list[str]) -> None:
+def _score_objects(options: argparse.Namespace, classifiers: list[str], images: list[str]) -> bool:
     from realbogus.stages.score import score_objects
 
-    score_objects(
+    return score_objects(
         [Path(word) for word in images],
         output_csv=Path(fill_date(options.outputcsv)),
         classifiers=classifiers,
@@ -126,6 +158,9 @@ def _score_objects(options: argparse.Namespace, classifiers: list[str], images: 
         update=options.update,
         rescore=options.rescore,
         combine=options.combine,
+        false_alarms=options.falseAlarms,
+        reference=options.reference,
+        release=options.release,
     )
 
 

@@ -12,9 +12,13 @@ recipes      what made a file
 options      option values as people type them: nights, lists of files
 exposures    what the names of exposures and stamps say
 lists        ``good.txt``, ``bad.txt``: position, object and stamp in one row
+records      records that wait in a nameless file
 scores       score files
 pooling      scores of images that make one of an object
 verdicts     scores of objects, out of those of their images
+scatter      counts that scatter more than chance alone
+counts       how many images of each exposure have which scores
+breaker      which exposures have scores that good ones don't have
 ledger       what was written to the survey's database, and by which run
 hdf5         the only home of h5py
 parquet      the only home of pyarrow
@@ -47,6 +51,8 @@ provenance   the recipe and the identity of any of these files
 cutouts      the stamps of one exposure: cut, written and listed
 surveys      what a survey knows: cameras, nights, file names, label rules
 bench        which classifier scores the images of which camera
+scoring      images read and scored
+holding      exposures held back, before scores are written
 writeback    scores written to the database, and taken back
 detections   all detections of an exposure, cut and scored in one pass
 nights       the file of detections, made night by night

@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -14,6 +14,8 @@ from realbogus.errors import RealBogusError
 __all__ = ["ArgumentParser", "describe_error", "run", "start_logging"]
 
 log = logging.getLogger("realbogus")
+
+Result = TypeVar("Result")
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -32,25 +34,36 @@ class ArgumentParser(argparse.ArgumentParser):
         self.exit(1, f"{self.prog}: {message} (see --help)\n")
 
 
-def run(stage: Callable[[], object], *, verbose: bool) -> int:
+def run(
+    stage: Callable[[], Result], *, verbose: bool, status: Callable[[Result], int] = lambda _: 0
+) -> int:
     """Call a stage, and turn its errors into one line.
+
+    Parameters
+    ----------
+    stage : callable
+        What to do.
+    verbose : bool
+        Say more.
+    status : callable
+        From what the stage gives to the exit status, where that is not 0.
 
     Returns
     -------
     int
-        The exit status: 0, or 1 after an error, or 130 after Ctrl-C.
+        The exit status: 0 or as ``status`` says, or 1 after an error, or 130 after Ctrl-C.
     """
     start_logging(verbose=verbose)
     try:
         with _bars_below_the_log():
-            stage()
+            found = stage()
     except (RealBogusError, OSError) as error:
         log.error("%s", describe_error(error))
         return 1
     except KeyboardInterrupt:
         log.error("interrupted; nothing half-written is left")
         return 130
-    return 0
+    return status(found)
 
 
 def describe_error(error: BaseException) -> str:

@@ -25,7 +25,10 @@ __all__ = [
 ]
 
 _OF_DETECTIONS = ("outputparquet", "camera", "scheduler", "stampThreads")
-_OF_OBJECTS = ("outputcsv", "images", "objects", "imageRoot", "update", "rescore")
+_OF_OBJECTS = (
+    *("outputcsv", "images", "objects", "imageRoot", "update", "rescore"),
+    *("reference", "release"),
+)
 _NIGHT = re.compile(r"[1-9][0-9]{4}")
 
 

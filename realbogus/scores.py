@@ -32,6 +32,7 @@ __all__ = [
     "read_object_scores",
     "read_score_recipe",
     "read_scores",
+    "read_table",
     "write_ecsv",
     "write_scores",
 ]
@@ -175,6 +176,26 @@ def read_score_recipe(path: Path) -> Recipe | None:
         if line.startswith(_META):
             return _recipe(line.removeprefix(_META), path)
     return None
+
+
+def read_table(path: Path, names: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Read columns of a table with a header, and give the number and the texts of each line.
+
+    Raises
+    ------
+    FormatError
+        If a column is missing, or a line has more or fewer.
+    """
+    lines = ((n, line) for n, line in read_lines(path) if line.strip() and line[0] != "#")
+    header = _split(next(lines, (0, ""))[1])
+    missing = set(names) - set(header)
+    if missing:
+        raise FormatError(f"{path}: has no column {min(missing)!r}")
+    for number, line in lines:
+        row = _split(line)
+        if len(row) != len(header):
+            raise FormatError(f"{path}, line {number}: has {len(row)} columns, not {len(header)}")
+        yield number, dict(zip(header, row, strict=True))
 
 
 def label_files(paths: Sequence[Path]) -> list[str]:

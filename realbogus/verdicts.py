@@ -21,6 +21,7 @@ __all__ = [
     "COMBINATIONS",
     "FALLBACK",
     "FAULTS",
+    "HELD",
     "ImageScore",
     "ObjectScore",
     "combine",
@@ -41,6 +42,9 @@ FAULTS: Mapping[str, str] = {
 
 FALLBACK = "fallback"
 """The flag of images scored by the classifier of no camera."""
+
+HELD = "held"
+"""The flag of images whose exposure is held back."""
 
 _NO_IMAGES = "no_images"
 _UNKNOWN = "unknown"
@@ -65,6 +69,10 @@ class ImageScore:
         Why the image has no score, one of `FAULTS`; empty if it has one, or there is no image.
     reason : str
         The same in words that name the file.
+    exposure : str
+        What it is cut from; empty if nothing says.
+    is_held : bool
+        Its exposure is held back, so that the score does not count.
     """
 
     object: str
@@ -74,11 +82,13 @@ class ImageScore:
     by_fallback: bool = False
     fault: str = ""
     reason: str = ""
+    exposure: str = ""
+    is_held: bool = False
 
     @property
     def is_scored(self) -> bool:
-        """Whether there is a score."""
-        return self.score == self.score
+        """Whether there is a score that counts."""
+        return self.score == self.score and not self.is_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +227,9 @@ def _combine_one(
         if image.is_scored:
             scored.setdefault(image.camera, []).append(image.score)
     flags = Counter(image.fault for image in images if image.fault)
+    flags[HELD] = sum(image.is_held and not image.fault for image in images)
     flags[FALLBACK] = sum(image.by_fallback for image in images if image.is_scored)
-    counted = [f"{flag}={flags[flag]}" for flag in (*FAULTS, FALLBACK) if flags[flag]]
+    counted = [f"{flag}={flags[flag]}" for flag in (*FAULTS, FALLBACK, HELD) if flags[flag]]
     if not scored:
         return ObjectScore(name, None, 0, None, {}, " ".join([_NO_IMAGES, *counted]))
     score, chosen = COMBINATIONS[rule](scored, pools)

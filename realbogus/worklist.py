@@ -1,28 +1,26 @@
 """The images that are to be scored: found by their names, and kept on the disk until it is time."""
 
-import json
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import SpooledTemporaryFile, gettempdir
-from typing import IO, Self
+from typing import Self
 
 import numpy as np
 
 from realbogus.errors import ConfigError, FormatError, StampError
 from realbogus.exposures import read_exposure_name
-from realbogus.files import errors_name, read_lines
+from realbogus.files import read_lines
 from realbogus.lists import object_of, read_columns
 from realbogus.plainfits import find_layout
+from realbogus.records import Records
 from realbogus.stamps import read_planes, split_plane
 
 __all__ = ["Image", "Worklist", "find_images", "read_object_ids"]
 
 _SUFFIXES = (".fits", ".fit", ".fts", ".fz", ".fits.gz")
-_IN_MEMORY = 1 << 20
 _HEADER = 32 * 1024
 _CARD = 80
 _EXPOSURE = re.compile(rb"EXPNAME = *'([0-9A-Za-z_.]{1,60}) *'")
@@ -46,6 +44,8 @@ class Image:
         What took it; empty if neither its name nor its header says.
     fault : str
         Why it can't be scored, if that is known already.
+    exposure : str
+        The name of the exposure that it is cut from; empty if nothing says.
     """
 
     object: str
@@ -53,6 +53,7 @@ class Image:
     plane: int = -1
     camera: str = ""
     fault: str = ""
+    exposure: str = ""
 
     @property
     def name(self) -> str:
@@ -90,14 +91,7 @@ class Worklist:
         self.count = 0
         self.cameras: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
-        # It is closed when the list is.
-        self._file: IO[str] = SpooledTemporaryFile(_IN_MEMORY, "w+")  # noqa: SIM115
-        try:
-            with errors_name(Path(gettempdir())):
-                self._fill(images)
-        except BaseException:
-            self._file.close()
-            raise
+        self._images = Records(Image, self._counted(images))
 
     def __enter__(self) -> Self:
         """Give the list."""
@@ -105,23 +99,22 @@ class Worklist:
 
     def __exit__(self, *_: object) -> None:
         """Forget the list."""
-        self._file.close()
+        self._images.close()
 
     def __iter__(self) -> Iterator[Image]:
         """Give the images in their order."""
-        self._file.seek(0)
-        return (Image(*json.loads(line)) for line in self._file)
+        return iter(self._images)
 
-    def _fill(self, images: Iterable[Image]) -> None:
+    def _counted(self, images: Iterable[Image]) -> Iterator[Image]:
         last = None
         for image in images:
-            self._file.write(f"{json.dumps(astuple(image))}\n")
             self.count += 1
             self.objects += image.object != last
             last = image.object
             if image.is_readable:
                 self.cameras[image.camera] += 1
                 self.examples.setdefault(image.camera, image.name)
+            yield image
 
 
 def find_images(words: Sequence[Path]) -> list[Image]:
@@ -204,7 +197,8 @@ def _is_fits(path: Path) -> bool:
 def _of_file(file: str) -> Iterator[Image]:
     """Give the image of a file, or those of a cube; a missing file is a fault of one image."""
     header = _header(file)
-    alone = Image(object_of(file), file, camera=_camera(file, header))
+    exposure = _exposure(file, header)
+    alone = Image(object_of(file), file, camera=_camera(exposure), exposure=exposure)
     if find_layout(header, axes=3) is None:
         yield alone
         return
@@ -216,12 +210,12 @@ def _of_file(file: str) -> Iterator[Image]:
 
 def _of_cube(file: str, planes: Sequence[int] | None) -> Iterator[Image]:
     """Give planes of a cube, by default all; its table says whose they are."""
-    camera = _camera(file, _header(file))
+    exposure = _exposure(file, _header(file))
     objects = [str(item) for item in _texts(read_planes(Path(file))["object"])]
     for plane in range(len(objects)) if planes is None else planes:
         if plane >= len(objects):
             raise StampError(f"{file}: has {len(objects)} planes, and plane {plane} is asked for")
-        yield Image(objects[plane], file, plane, camera)
+        yield Image(objects[plane], file, plane, _camera(exposure), exposure=exposure)
 
 
 def _of_list(path: Path) -> Iterator[Image]:
@@ -231,8 +225,10 @@ def _of_list(path: Path) -> Iterator[Image]:
     for obs, item, stamp in rows:
         name, plane = split_plane(os.path.join(path.parent, os.fsdecode(stamp)))  # noqa: PTH118
         if obs != _NO_EXPOSURE:
-            camera = read_exposure_name(obs.decode()).camera or _camera(name, b"")
-            yield Image(item.decode(), name, -1 if plane is None else plane, camera)
+            exposure = obs.decode()
+            camera = _camera(exposure) or _camera(_exposure(name, b""))
+            place = -1 if plane is None else plane
+            yield Image(item.decode(), name, place, camera, exposure=exposure)
         elif plane is not None:
             bare.setdefault(name, []).append(plane)
         else:
@@ -245,13 +241,17 @@ def _texts(column: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> list[ob
     return [item.decode() if isinstance(item, bytes) else item for item in column.tolist()]
 
 
-def _camera(file: str, header: bytes) -> str:
-    """Give the camera of the exposure that the file's own name holds, or else its header."""
-    camera = read_exposure_name(file).camera
-    if camera:
-        return camera
+def _exposure(file: str, header: bytes) -> str:
+    """Give the exposure that the file's own name holds, or else its header."""
+    found = read_exposure_name(file).exposure
+    if found:
+        return found
     cards = (match for match in _EXPOSURE.finditer(header) if match.start() % _CARD == 0)
-    return next((read_exposure_name(card[1].decode()).camera for card in cards), "")
+    return next((read_exposure_name(card[1].decode()).exposure for card in cards), "")
+
+
+def _camera(exposure: str) -> str:
+    return read_exposure_name(exposure).camera
 
 
 def _header(file: str) -> bytes:

@@ -18,12 +18,12 @@ ROOT = PACKAGE.parent
 # A module imports from lower layers, and in its own layer only from those left of it.
 LAYERS = {
     "L0": "errors",
-    "L1": "files remotes config recipes options exposures lists scores pooling verdicts ledger "
-    "hdf5 parquet fitsfiles plainfits normalisation groups metrics intervals known budgets "
-    "comparison splits calibration quality",
+    "L1": "files remotes config recipes options exposures lists records scores pooling verdicts "
+    "scatter counts breaker ledger hdf5 parquet fitsfiles plainfits normalisation groups metrics "
+    "intervals known budgets comparison splits calibration quality",
     "L2": "database images stamps worklist blocks features triage parallel selection dataset "
     "traits evaluation pages models plots cutting fetch",
-    "L3": "provenance cutouts surveys bench writeback detections nights simulation",
+    "L3": "provenance cutouts surveys bench scoring holding writeback detections nights simulation",
     "L4": "stages",
     "L5": "cli tasks __main__",
 }
@@ -47,7 +47,15 @@ HOMES = {
     "pickle": set(),
     "pyarrow": {"parquet"},
     "pymysql": set(),
-    "scipy": {"calibration", "comparison", "intervals", "normalisation", "pooling", "simulation"},
+    "scipy": {
+        "calibration",
+        "comparison",
+        "intervals",
+        "normalisation",
+        "pooling",
+        "scatter",
+        "simulation",
+    },
     "skimage": {"normalisation"},
     "sklearn": {"calibration"},
     "sqlalchemy": {"database"},

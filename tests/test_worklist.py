@@ -31,7 +31,8 @@ def test_a_list_gives_the_object_and_the_exposure_of_each_row(tmp_path):
     row = make_row(stamp="good/anything.fits", object="42", obs="04a58310o0123c")
     write_list(tmp_path / "good.txt", [row], make_recipe())
     (image,) = find_images([tmp_path / "good.txt"])
-    assert image == Image("42", str(tmp_path / "good" / "anything.fits"), camera="04a")
+    stamp, obs = str(tmp_path / "good" / "anything.fits"), "04a58310o0123c"
+    assert image == Image("42", stamp, camera="04a", exposure=obs)
 
 
 def test_a_bare_list_is_relative_to_its_folder(tmp_path):
@@ -71,7 +72,7 @@ def test_an_empty_folder_is_an_error(tmp_path):
 
 
 def test_a_worklist_counts_and_gives_back_what_it_got(monkeypatch):
-    monkeypatch.setattr("realbogus.worklist._IN_MEMORY", 10)
+    monkeypatch.setattr("realbogus.records._IN_MEMORY", 10)
     images = [Image("7", "a", 3, "02a"), Image("7", "é\n"), Image("8"), Image("9", "b", fault="x")]
     with Worklist(images) as worklist:
         assert list(worklist) == list(worklist) == images

@@ -1,34 +1,39 @@
 """Scores of new objects: of a list of the survey's database, or of FITS stamps by name."""
 
 import logging
-import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from realbogus.bench import Bench, choose_classifiers, prepare_bench
 from realbogus.config import Config, load_config
+from realbogus.counts import count_exposures
 from realbogus.cutting import Tally
 from realbogus.database import Database
 from realbogus.errors import ConfigError, DatabaseError, RecipeError, StampError
-from realbogus.features import Treatment
 from realbogus.files import require_writable_folder
+from realbogus.holding import (
+    Breaker,
+    Judgement,
+    is_released,
+    judge,
+    report_held,
+    require_breaker,
+    write_judgement,
+)
 from realbogus.models.engines import ENGINES
 from realbogus.models.serving import load_classifier
 from realbogus.options import available_cores, require_choice
-from realbogus.parallel import map_ordered, progress
+from realbogus.parallel import progress
 from realbogus.recipes import Recipe, already_made
+from realbogus.records import Records
 from realbogus.scores import read_object_scores, read_score_recipe
+from realbogus.scoring import score_images
 from realbogus.surveys.ps1 import database_folder
 from realbogus.surveys.stamps import FORMS, StampForm, images_of, objects_on
-from realbogus.triage import BLOCK, Block, blocks_of, read_block
 from realbogus.verdicts import (
     COMBINATIONS,
     FALLBACK,
@@ -40,7 +45,7 @@ from realbogus.verdicts import (
     write_faults,
     write_verdicts,
 )
-from realbogus.worklist import Image, Worklist, find_images, read_object_ids
+from realbogus.worklist import Worklist, find_images, read_object_ids
 from realbogus.writeback import read_writable, require_update, update_database
 
 __all__ = ["EYEBALL_LIST", "score_objects"]
@@ -67,12 +72,16 @@ def score_objects(
     workers: int | None = None,
     update: bool = False,
     rescore: bool = False,
-) -> None:
+    false_alarms: float = 0.01,
+    reference: Sequence[Path] = (),
+    release: Sequence[str] = (),
+) -> bool:
     """Score objects by their stamps, each camera's by its own classifier.
 
     How stamps are cropped, masked and normalised, and how scores are calibrated, is what each
     classifier's recipe says. Images that can't be scored are named, in ``<output>.faults.csv``
-    too, and flagged, and the run goes on.
+    too, and flagged, and the run goes on. Exposures whose scores depart from those of accepted
+    nights are held back: their images do not count.
 
     Parameters
     ----------
@@ -108,6 +117,19 @@ def score_objects(
         already as well.
     rescore : bool
         … or where it has one, too.
+    false_alarms : float
+        The probability that anything of a good night is held back; 0 holds back nothing.
+    reference : sequence of Path
+        Scores of accepted nights that the exposures are compared with; by default those of the
+        same list beside ``output_csv``.
+    release : sequence of str
+        Exposures, or nights of a camera such as ``02a/58310``, that are not held back; or ``all``.
+        A file that is there already, but without them, is made anew.
+
+    Returns
+    -------
+    bool
+        Whether anything is held back.
 
     Raises
     ------
@@ -116,16 +138,9 @@ def score_objects(
         nothing to score or nothing that can be, the scores exist and were made in another way, or
         the account may not write scores that it is to write.
     """
-    if rescore and not update:
-        raise ConfigError("rescore: does nothing without update")
-    if images and update:
-        raise ConfigError("update: images are no objects of the database; leave one of both out")
-    require_choice("combine", combine, COMBINATIONS)
-    if list_id < 0:
-        raise ConfigError(f"listid must not be negative; got {list_id}")
-    require_choice("engine", engine, ENGINES)
-    if images and objects:
-        raise ConfigError("objects: give either images or objects of the database")
+    _check_options(images, objects, list_id, engine, combine, update=update, rescore=rescore)
+    breaker = Breaker(false_alarms, reference, release)
+    require_breaker(breaker)
     ids = read_object_ids(objects)
     if objects and not ids:
         raise ConfigError(f"objects: {', '.join(objects)} names none")
@@ -134,29 +149,32 @@ def score_objects(
         require_update(config)
     given = choose_classifiers(classifiers, config)
     bench = prepare_bench(given, fallback=fallback, form=None if images else _form(config))
-    recipe = _recipe(bench, images, list_id, ids, None if images else config, combine)
-    if already_made(
-        output_csv, read_score_recipe(output_csv) if output_csv.exists() else None, recipe
-    ):
-        if config is not None and update:
-            _write_back(config, output_csv, rescore)
-            if not ids:
-                _require_no_newcomers(config, list_id, output_csv)
-        return
-    require_writable_folder(output_csv.parent)
-    with _worklist(images, config, list_id, ids, image_root) as worklist:
-        _require_work(worklist)
-        bench.require_all(worklist)
-        scored = _score(
-            worklist, bench, architecture, engine, combine, workers or available_cores()
-        )
-    _report(scored, output_csv)
-    recipe = replace(recipe, results=scored.results)
-    write_faults(faults_path(output_csv), scored.faults, recipe)
-    write_verdicts(output_csv, scored.objects, recipe)
-    log.info("%s: %d objects", output_csv, len(scored.objects))
+    chosen = _chosen(images, list_id, ids, None if images else config)
+    recipe = Recipe("score", {**chosen, "combine": combine, **breaker.options}, bench.inputs)
+    made = _made(output_csv, recipe, release)
+    if made is None:
+        require_writable_folder(output_csv.parent)
+        job = _Job(bench, architecture, engine, combine, workers or available_cores())
+        with _worklist(images, config, list_id, ids, image_root) as worklist:
+            scored = _score(worklist, job, breaker, recipe, output_csv)
+        recipe = _write(scored, output_csv, recipe, release)
+    is_held = report_held(output_csv, (made or recipe).results)
     if config is not None and update:
         _write_back(config, output_csv, rescore)
+        if made is not None and not ids:
+            _require_no_newcomers(config, list_id, output_csv)
+    return is_held
+
+
+@dataclass(frozen=True)
+class _Job:
+    """How images are scored, and their scores combined."""
+
+    bench: Bench
+    architecture: str | None
+    engine: str
+    rule: str
+    workers: int
 
 
 @dataclass(frozen=True)
@@ -166,6 +184,7 @@ class _Scored:
     objects: Sequence[ObjectScore]
     faults: Sequence[ImageScore]
     images: int
+    judgement: Judgement
 
     @property
     def results(self) -> dict[str, Any]:
@@ -175,7 +194,30 @@ class _Scored:
             "without_score": sum(item.score is None for item in self.objects),
             "images": self.images,
             "faults": dict(Counter(item.fault for item in self.faults)),
+            **self.judgement.results,
         }
+
+
+def _check_options(
+    images: Sequence[Path],
+    objects: Sequence[str],
+    list_id: int,
+    engine: str,
+    combine: str,
+    *,
+    update: bool,
+    rescore: bool,
+) -> None:
+    if rescore and not update:
+        raise ConfigError("rescore: does nothing without update")
+    if images and update:
+        raise ConfigError("update: images are no objects of the database; leave one of both out")
+    if images and objects:
+        raise ConfigError("objects: give either images or objects of the database")
+    if list_id < 0:
+        raise ConfigError(f"listid must not be negative; got {list_id}")
+    require_choice("engine", engine, ENGINES)
+    require_choice("combine", combine, COMBINATIONS)
 
 
 def _form(config: Config | None) -> StampForm:
@@ -183,19 +225,25 @@ def _form(config: Config | None) -> StampForm:
     return FORMS[config.survey]
 
 
-def _recipe(
-    bench: Bench,
-    images: Sequence[Path],
-    list_id: int,
-    ids: Sequence[int],
-    config: Config | None,
-    combine: str,
-) -> Recipe:
-    chosen: dict[str, Any] = {"images": [str(path) for path in images]}
-    if config is not None:
-        wanted = {"objects": list(ids)} if ids else {"listid": list_id}
-        chosen = {"survey": config.survey, "database": database_folder(config.database), **wanted}
-    return Recipe("score", {**chosen, "combine": combine}, bench.inputs)
+def _chosen(
+    images: Sequence[Path], list_id: int, ids: Sequence[int], config: Config | None
+) -> dict[str, Any]:
+    """Give what recipes say of the objects to score."""
+    if config is None:
+        return {"images": [str(path) for path in images]}
+    wanted = {"objects": list(ids)} if ids else {"listid": list_id}
+    return {"survey": config.survey, "database": database_folder(config.database), **wanted}
+
+
+def _made(output_csv: Path, wanted: Recipe, release: Sequence[str]) -> Recipe | None:
+    """Give the recipe of the scores if they are there, and nothing more is to be released."""
+    recorded = read_score_recipe(output_csv) if output_csv.exists() else None
+    if not already_made(output_csv, recorded, wanted) or recorded is None:
+        return None
+    if is_released(recorded, release):
+        return recorded
+    log.info("%s is made anew, since more is released: %s", output_csv, ", ".join(release))
+    return None
 
 
 @contextmanager
@@ -232,96 +280,52 @@ def _require_work(worklist: Worklist) -> None:
 
 
 def _score(
-    worklist: Worklist,
-    bench: Bench,
-    architecture: str | None,
-    engine: str,
-    rule: str,
-    workers: int,
+    worklist: Worklist, job: _Job, breaker: Breaker, recipe: Recipe, output_csv: Path
 ) -> _Scored:
-    pools = bench.pools_of(worklist) if rule == "calibrated" else {}
-    seats = bench.used_by(worklist)
+    """Score all images, hold back those of bad exposures, and combine the others."""
+    _require_work(worklist)
+    job.bench.require_all(worklist)
+    pools = job.bench.pools_of(worklist) if job.rule == "calibrated" else {}
+    with Records(ImageScore, _score_images(worklist, job)) as images:
+        judgement = judge(count_exposures(images), breaker, recipe, output_csv=output_csv)
+        faults = [image for image in images if image.fault]
+        count = sum(image.is_scored for image in images)
+        objects = list(combine(_marked(images, judgement), rule=job.rule, pools=pools))
+    return _Scored(objects, faults, count, judgement)
+
+
+def _score_images(worklist: Worklist, job: _Job) -> Iterator[ImageScore]:
+    seats = job.bench.used_by(worklist)
     scorers = {
         key: load_classifier(
-            seat.path, seat.recipe, seat.options, own=architecture, engine=engine
+            seat.path, seat.recipe, seat.options, own=job.architecture, engine=job.engine
         ).score
         for key, seat in seats.items()
     }
     treatments = {key: seat.treatment for key, seat in seats.items()}
-    read = partial(_score_block, treatments=treatments, key=bench.key, scorers=scorers)
-    done = map_ordered(read, blocks_of(worklist), workers=workers)
-    total = math.ceil(worklist.count / BLOCK)
-    images = _Results(progress(done, label="images", total=total))
-    objects = list(combine(images, rule=rule, pools=pools))
-    return _Scored(objects, images.faults, images.count)
+    return score_images(
+        worklist, treatments=treatments, scorers=scorers, key=job.bench.key, workers=job.workers
+    )
 
 
-_Scorers = Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float64]]]
+def _marked(images: Iterable[ImageScore], judgement: Judgement) -> Iterator[ImageScore]:
+    """Mark the images whose exposures are held back."""
+    held = judgement.held
+    for image in images:
+        is_held = (image.camera, image.exposure) in held
+        yield replace(image, is_held=True) if is_held else image
 
 
-@dataclass(frozen=True)
-class _BlockScores:
-    """Images and their scores, NaN where there is none; and which of them the fallback gave."""
-
-    block: Block
-    scores: NDArray[np.float64]
-    by_fallback: NDArray[np.bool_]
-
-
-def _score_block(
-    images: Sequence[Image],
-    *,
-    treatments: Mapping[str, Treatment],
-    key: Callable[[str], str],
-    scorers: _Scorers,
-) -> _BlockScores:
-    """Read and score images; the threads that do so share nothing that changes."""
-    block = read_block(images, treatments=treatments, key=key)
-    scores = np.full(len(block.images), np.nan)
-    by_fallback = np.zeros(len(block.images), np.bool_)
-    for name, (places, pixels) in block.features.items():
-        if len(places):
-            scores[places] = scorers[name](pixels)
-            by_fallback[places] = name == FALLBACK
-    return _BlockScores(block, scores, by_fallback)
-
-
-class _Results:
-    """The scores of images, block by block, as an iterable; faults are kept and counted."""
-
-    def __init__(self, blocks: Iterable[_BlockScores]) -> None:
-        self.faults: list[ImageScore] = []
-        self.count = 0
-        self._blocks = blocks
-
-    def __iter__(self) -> Iterator[ImageScore]:
-        for scored in self._blocks:
-            yield from self._images(scored)
-
-    def _images(self, scored: _BlockScores) -> Iterator[ImageScore]:
-        block = scored.block
-        for place, image in enumerate(block.images):
-            if place in block.faults:
-                fault, reason = block.faults[place]
-                yield self._keep(
-                    ImageScore(image.object, image.name, image.camera, fault=fault, reason=reason)
-                )
-            elif image.file:
-                self.count += 1
-                yield ImageScore(
-                    image.object,
-                    image.name,
-                    image.camera,
-                    float(scored.scores[place]),
-                    bool(scored.by_fallback[place]),
-                )
-            else:
-                yield ImageScore(image.object)
-
-    def _keep(self, image: ImageScore) -> ImageScore:
-        self.faults.append(image)
-        log.debug("%s", image.reason)
-        return image
+def _write(scored: _Scored, output_csv: Path, recipe: Recipe, release: Sequence[str]) -> Recipe:
+    """Write what came of it, the scores last; give the recipe as they have it."""
+    _report(scored, output_csv)
+    released = {"release": list(release)} if release else {}
+    done = replace(recipe, options={**recipe.options, **released}, results=scored.results)
+    write_faults(faults_path(output_csv), scored.faults, done)
+    write_judgement(output_csv, scored.judgement, done)
+    write_verdicts(output_csv, scored.objects, done)
+    log.info("%s: %d objects", output_csv, len(scored.objects))
+    return done
 
 
 def _write_back(config: Config, output_csv: Path, rescore: bool) -> None:

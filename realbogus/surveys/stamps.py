@@ -8,6 +8,7 @@ from pathlib import Path
 
 from realbogus.database import Database
 from realbogus.database import stamps as queries
+from realbogus.exposures import read_exposure_name
 from realbogus.surveys import atlas, ps1
 from realbogus.worklist import Image
 
@@ -98,7 +99,8 @@ def _image(form: StampForm, owner: str, name: str, band: str, folder: Path) -> I
         return Image(owner, repr(name[:80]), fault="refused")
     files = [f"{folder}/{night}/{name}.fits" for night in nights]
     file = next((file for file in files if Path(file).is_file()), files[0])
-    return Image(owner, file, camera=form.camera(name, band))
+    exposure = read_exposure_name(name).exposure
+    return Image(owner, file, camera=form.camera(name, band), exposure=exposure)
 
 
 def _nights_of_atlas(name: str) -> tuple[str, ...]:

@@ -1,0 +1,172 @@
+"""Which exposures of a night have scores that good ones don't have: arrays in, reasons out.
+
+The scores of an exposure's images above each of several thresholds are counted, and those that are
+masked. What a good exposure has, and how much good ones differ, is fitted to accepted ones of the
+same camera and classifier. Each count of a night is compared with both, and all comparisons of a
+run together raise a false alarm with a probability that is asked for (Holm 1979, Scand. J. Stat. 6,
+65). Half of it goes to exposures; the other to cameras, each by the sum over a night of those of
+its exposures that passed, which shows what is too little to be seen in any one.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from realbogus.counts import THRESHOLDS, Counts
+from realbogus.scatter import Scatter, fit_scatter
+
+__all__ = [
+    "EXPOSURES",
+    "LABELS",
+    "NIGHTS",
+    "Alarm",
+    "Reference",
+    "count_of",
+    "find_alarms",
+    "fit_reference",
+    "name_night",
+    "nights_of",
+]
+
+EXPOSURES = 20
+"""The fewest accepted exposures of a camera to compare with …"""
+
+NIGHTS = 10
+"""… and the fewest nights that they are of."""
+
+LABELS = (*(f"scores above {limit:g}" for limit in THRESHOLDS), "masked images")
+"""What is counted, in words."""
+
+# Both tails of each threshold but the upper one of masked images: none is no fault.
+_COMPARISONS = 2 * len(THRESHOLDS) + 1
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What good exposures of a camera are like, and its good nights: a `Scatter` for each count."""
+
+    exposures: tuple[Scatter, ...]
+    nights: tuple[Scatter, ...]
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A departure that chance does not explain.
+
+    Attributes
+    ----------
+    unit : Counts
+        The exposure, or the night of a camera.
+    is_night : bool
+        Which of both.
+    count : int
+        The place in `LABELS` of the count that departs most.
+    expected : float
+        Of that count.
+    probability : float
+        That a good unit departs as much in any of its counts.
+    """
+
+    unit: Counts
+    is_night: bool
+    count: int
+    expected: float
+    probability: float
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        hits, trials = count_of(self.unit, self.count)
+        return (
+            f"{hits} of {trials} {LABELS[self.count]}, expected {self.expected:.1f} "
+            f"(probability {self.probability:.0e})"
+        )
+
+
+def name_night(counts: Counts) -> str:
+    """Name the night of an exposure's camera, as its folder is: ``02a/58310``."""
+    return f"{counts.camera}/{counts.night}"
+
+
+def count_of(counts: Counts, place: int) -> tuple[int, int]:
+    """Give a count, by its place in `LABELS`, and what it is one of."""
+    if place < len(THRESHOLDS):
+        return counts.above[place], counts.scored
+    return counts.masked, counts.images
+
+
+def nights_of(exposures: Sequence[Counts]) -> list[Counts]:
+    """Add exposures up, by the nights of cameras."""
+    nights: dict[str, list[Counts]] = {}
+    for item in exposures:
+        nights.setdefault(name_night(item), []).append(item)
+    return [Counts.sum(name, parts) for name, parts in nights.items()]
+
+
+def fit_reference(accepted: Sequence[Counts]) -> Reference | None:
+    """Fit what good exposures of one camera are like; None if there are too few of them."""
+    nights = nights_of(accepted)
+    if len(accepted) < EXPOSURES or len(nights) < NIGHTS:
+        return None
+    return Reference(_fit(accepted), _fit(nights))
+
+
+def find_alarms(
+    exposures: Sequence[Counts], references: Mapping[str, Reference], *, false_alarms: float
+) -> list[Alarm]:
+    """Find the exposures, and the nights of cameras, that depart from good ones.
+
+    Parameters
+    ----------
+    exposures : sequence of Counts
+        Of a run.
+    references : mapping of str to Reference
+        By camera. Exposures of other cameras are not compared.
+    false_alarms : float
+        The probability that a run of good exposures raises any alarm.
+    """
+    compared = [item for item in exposures if item.camera in references]
+    single = [_compare(item, references[item.camera].exposures, False) for item in compared]
+    found = _holm(single, false_alarms / 2)
+    departing = {alarm.unit.name for alarm in found}
+    passed = [item for item in compared if item.name not in departing]
+    whole = [_compare(item, references[item.camera].nights, True) for item in nights_of(passed)]
+    return [*found, *_holm(whole, false_alarms / 2)]
+
+
+def _fit(units: Sequence[Counts]) -> tuple[Scatter, ...]:
+    tables = [np.array([count_of(unit, place) for unit in units]) for place in range(len(LABELS))]
+    return tuple(fit_scatter(table[:, 0], table[:, 1]) for table in tables)
+
+
+def _compare(unit: Counts, scatters: Sequence[Scatter], is_night: bool) -> Alarm:
+    """Find the count that departs most, and correct its probability for how many there are."""
+    tails = [
+        (tail, place)
+        for place, scatter in enumerate(scatters)
+        for tail in _tails_that_matter(unit, place, scatter)
+    ]
+    probability, place = min(tails)
+    expected = scatters[place].mean * count_of(unit, place)[1]
+    return Alarm(unit, is_night, place, expected, min(1.0, _COMPARISONS * probability))
+
+
+def _tails_that_matter(unit: Counts, place: int, scatter: Scatter) -> Iterator[float]:
+    few, many = scatter.tails(*count_of(unit, place))
+    yield many
+    if place < len(THRESHOLDS):
+        yield few
+
+
+def _holm(units: Sequence[Alarm], level: float) -> list[Alarm]:
+    """Keep the alarms; from the least likely on, each is judged by how many are left."""
+    ordered = sorted(units, key=lambda unit: unit.probability)
+    count = next(
+        (
+            place
+            for place, unit in enumerate(ordered)
+            if unit.probability > level / (len(ordered) - place)
+        ),
+        len(ordered),
+    )
+    return ordered[:count]

@@ -1,0 +1,319 @@
+"""Exposures held back: what they are compared with, what is said and what is kept of it."""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from realbogus.breaker import (
+    EXPOSURES,
+    NIGHTS,
+    Alarm,
+    Reference,
+    find_alarms,
+    fit_reference,
+    name_night,
+    nights_of,
+)
+from realbogus.counts import (
+    HELD,
+    PASSED,
+    RELEASED,
+    UNCHECKED,
+    Counts,
+    counts_path,
+    is_counts,
+    read_counts,
+    write_counts,
+)
+from realbogus.errors import ConfigError
+from realbogus.files import require_readable_file
+from realbogus.recipes import Recipe
+from realbogus.scores import read_score_recipe
+
+__all__ = [
+    "ALL",
+    "Breaker",
+    "Judgement",
+    "is_released",
+    "judge",
+    "plot_path",
+    "report_held",
+    "require_breaker",
+    "write_judgement",
+]
+
+log = logging.getLogger(__name__)
+
+ALL = "all"
+"""Releases everything."""
+
+_SELECTION = ("survey", "database", "listid")
+_MOST_NAMED = 20
+
+
+@dataclass(frozen=True)
+class Breaker:
+    """How a run is compared with earlier nights.
+
+    Attributes
+    ----------
+    false_alarms : float
+        The probability that a run of good exposures raises any alarm; 0 for no comparison.
+    reference : sequence of Path
+        Files of scores of accepted nights, their tables of exposures, or folders of these. Without
+        any, those of the same list beside the output.
+    release : sequence of str
+        Exposures, or nights of a camera such as ``02a/58310``, that are not held whatever is found;
+        or `ALL`.
+    """
+
+    false_alarms: float = 0.01
+    reference: Sequence[Path] = ()
+    release: Sequence[str] = ()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What a recipe says of it, apart from what is released."""
+        given = {"reference": [str(path) for path in self.reference]} if self.reference else {}
+        return {"falseAlarms": self.false_alarms, **given}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What came of the comparison.
+
+    Attributes
+    ----------
+    exposures : sequence of Counts
+        With their status.
+    alarms : sequence of Alarm
+        Those that were not released.
+    released : sequence of Alarm
+        Those that were.
+    references : mapping of str to Reference
+        By camera.
+    compared_with : mapping of str to sequence of int
+        For each camera, how many exposures and nights.
+    """
+
+    exposures: Sequence[Counts]
+    alarms: Sequence[Alarm]
+    released: Sequence[Alarm]
+    references: Mapping[str, Reference]
+    compared_with: Mapping[str, Sequence[int]]
+
+    @property
+    def held(self) -> frozenset[tuple[str, str]]:
+        """The cameras and names of the exposures that are held back."""
+        found = (item for item in self.exposures if item.status == HELD)
+        return frozenset((item.camera, item.name) for item in found)
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What a recipe says of it."""
+        return {
+            "compared_with": {camera: list(sizes) for camera, sizes in self.compared_with.items()},
+            "held": {alarm.unit.name: str(alarm) for alarm in self.alarms},
+            "released": {alarm.unit.name: str(alarm) for alarm in self.released},
+        }
+
+
+def require_breaker(breaker: Breaker) -> None:
+    """Check the options before any work.
+
+    Raises
+    ------
+    ConfigError
+        If a value is not allowed, or there is no such file.
+    """
+    if not 0 <= breaker.false_alarms < 1:
+        raise ConfigError(
+            f"falseAlarms must be from 0, for no comparison, to below 1; got {breaker.false_alarms}"
+        )
+    for path in breaker.reference:
+        list(_tables(path))
+
+
+def judge(
+    exposures: Sequence[Counts], breaker: Breaker, recipe: Recipe, *, output_csv: Path
+) -> Judgement:
+    """Compare the exposures of a run with those of accepted nights.
+
+    Parameters
+    ----------
+    exposures : sequence of Counts
+        Of the run.
+    breaker : Breaker
+        How.
+    recipe : Recipe
+        Of the run, whose classifiers and list those nights must have.
+    output_csv : Path
+        Its scores, beside which there may be those of earlier nights.
+
+    Raises
+    ------
+    ConfigError, FormatError
+        If something is to be released that is not there, or a table is none.
+    """
+    _require_known(breaker.release, exposures)
+    if breaker.false_alarms == 0:
+        return Judgement([replace(item, status=UNCHECKED) for item in exposures], (), (), {}, {})
+    accepted = _accepted(exposures, breaker, recipe, output_csv)
+    fits = {camera: fit_reference(some) for camera, some in accepted.items()}
+    references = {camera: fit for camera, fit in fits.items() if fit is not None}
+    found = find_alarms(exposures, references, false_alarms=breaker.false_alarms)
+    released = [alarm for alarm in found if _is_released(alarm.unit, breaker.release)]
+    alarms = [alarm for alarm in found if alarm not in released]
+    judged = [_judged(item, alarms, released, references, breaker) for item in exposures]
+    sizes = {camera: (len(some), len(nights_of(some))) for camera, some in accepted.items()}
+    _warn_of_unchecked(sizes, references, recipe)
+    return Judgement(judged, alarms, released, references, sizes)
+
+
+def is_released(recipe: Recipe, release: Iterable[str]) -> bool:
+    """Say whether scores were made with all of this released."""
+    return set(release) <= set(recipe.options.get("release", ()))
+
+
+def plot_path(path: Path) -> Path:
+    """Name the picture of what is held that belongs to a file of scores."""
+    return path.with_name(f"{path.stem}.held.png")
+
+
+def write_judgement(output_csv: Path, judgement: Judgement, recipe: Recipe) -> None:
+    """Write the table of exposures, and draw what departs; without alarms, no picture is left."""
+    write_counts(counts_path(output_csv), judgement.exposures, recipe)
+    picture = plot_path(output_csv)
+    if not judgement.alarms and not judgement.released:
+        picture.unlink(missing_ok=True)
+        return
+    from realbogus.plots.figures import save_figure
+    from realbogus.plots.held import draw_held
+
+    figure = draw_held([*judgement.alarms, *judgement.released], judgement.references)
+    save_figure(figure, picture, recipe)
+
+
+def report_held(output_csv: Path, results: Mapping[str, Any]) -> bool:
+    """Say what is held back, as the recipe of a file has it; whether anything is."""
+    held, released = results.get("held", {}), results.get("released", {})
+    for name, reason in list(held.items())[:_MOST_NAMED]:
+        log.warning("%s is held back: %s", name, reason)
+    if len(held) > _MOST_NAMED:
+        log.warning("%d more are held back", len(held) - _MOST_NAMED)
+    if released:
+        log.warning("%d would be held back and are released", len(released))
+    if held:
+        text = "%d held back are in %s and %s; their images do not count (release: %s)"
+        files = counts_path(output_csv), plot_path(output_csv)
+        log.warning(text, len(held), *files, f"--release {next(iter(held))}")
+    return bool(held)
+
+
+def _require_known(release: Sequence[str], exposures: Sequence[Counts]) -> None:
+    known = {ALL, *(name for item in exposures for name in (item.name, name_night(item)))}
+    for name in release:
+        if name not in known:
+            raise ConfigError(
+                f"release: {name!r} is no exposure of this run, nor the night of a camera such as "
+                f"{name_night(exposures[0]) if exposures else '02a/58310'}"
+            )
+
+
+def _accepted(
+    exposures: Sequence[Counts], breaker: Breaker, recipe: Recipe, output_csv: Path
+) -> dict[str, list[Counts]]:
+    """Give the exposures of accepted nights by camera, each once, and none of this run."""
+    own = {(item.camera, item.name) for item in exposures}
+    found: dict[tuple[str, str], Counts] = {}
+    for path in _references(breaker, recipe, output_csv):
+        made_by = read_score_recipe(path)
+        for item in read_counts(path):
+            key = item.camera, item.name
+            is_fit = made_by is not None and _same_classifier(made_by, recipe, item.camera)
+            if is_fit and item.status != HELD and key not in own:
+                before = found.get(key)
+                if before is None or before.images <= item.images:
+                    found[key] = item
+    cameras: dict[str, list[Counts]] = {item.camera: [] for item in exposures}
+    for item in found.values():
+        cameras.setdefault(item.camera, []).append(item)
+    return {camera: cameras[camera] for camera in dict.fromkeys(item.camera for item in exposures)}
+
+
+def _references(breaker: Breaker, recipe: Recipe, output_csv: Path) -> Iterator[Path]:
+    """Give the tables to compare with, but never that of the run itself."""
+    own = counts_path(output_csv).absolute()
+    given = [table for path in breaker.reference for table in _tables(path)]
+    for table in given or _beside(output_csv, recipe):
+        if table.absolute() != own:
+            yield table
+
+
+def _beside(output_csv: Path, recipe: Recipe) -> Iterator[Path]:
+    """Give the tables beside a file of scores that are of the same list."""
+    if "listid" not in recipe.options:
+        return
+    for table in _tables(output_csv.parent):
+        made = read_score_recipe(table)
+        if made is not None and _selection(made) == _selection(recipe):
+            yield table
+
+
+def _tables(path: Path) -> Iterable[Path]:
+    if path.is_dir():
+        return sorted(item for item in path.iterdir() if is_counts(item))
+    table = path if is_counts(path) else counts_path(path)
+    require_readable_file(table, name="reference")
+    return [table]
+
+
+def _selection(recipe: Recipe) -> list[Any]:
+    return [recipe.options.get(name) for name in _SELECTION]
+
+
+def _same_classifier(one: Recipe, other: Recipe, camera: str) -> bool:
+    return _classifier(one, camera) == _classifier(other, camera)
+
+
+def _classifier(recipe: Recipe, camera: str) -> str | None:
+    """Give the digest of the classifier of a camera."""
+    names = (f"classifier[{camera}]", "classifier", "fallback")
+    return next((recipe.inputs[name].digest for name in names if name in recipe.inputs), None)
+
+
+def _is_released(unit: Counts, release: Sequence[str]) -> bool:
+    return bool({ALL, unit.name, name_night(unit)} & set(release))
+
+
+def _judged(
+    item: Counts,
+    alarms: Sequence[Alarm],
+    released: Sequence[Alarm],
+    references: Mapping[str, Reference],
+    breaker: Breaker,
+) -> Counts:
+    """Give an exposure its status, by itself or by its night."""
+    names = {item.name, name_night(item)}
+    for alarm in (*alarms, *released):
+        if alarm.unit.camera == item.camera and alarm.unit.name in names:
+            is_held = alarm in alarms and not _is_released(item, breaker.release)
+            reason = f"{alarm.unit.name}: {alarm}"
+            return replace(item, status=HELD if is_held else RELEASED, reason=reason)
+    return replace(item, status=PASSED if item.camera in references else UNCHECKED)
+
+
+def _warn_of_unchecked(
+    sizes: Mapping[str, tuple[int, int]], references: Mapping[str, Reference], recipe: Recipe
+) -> None:
+    if "survey" not in recipe.options:
+        return
+    for camera, (exposures, nights) in sizes.items():
+        if camera not in references:
+            log.warning(
+                "camera %s is not compared with earlier nights: %d exposures of %d nights are "
+                "accepted, and %d of %d are needed (reference)",
+                *(camera, exposures, nights, EXPOSURES, NIGHTS),
+            )
