@@ -25,6 +25,7 @@ __all__ = [
     "count_of",
     "find_alarms",
     "fit_reference",
+    "is_enough",
     "name_night",
     "nights_of",
 ]
@@ -103,12 +104,16 @@ def nights_of(exposures: Sequence[Counts]) -> list[Counts]:
     return [Counts.sum(name, parts) for name, parts in nights.items()]
 
 
+def is_enough(accepted: Sequence[Counts]) -> bool:
+    """Say whether there are exposures and nights of a camera enough to compare with."""
+    return len(accepted) >= EXPOSURES and len({item.night for item in accepted}) >= NIGHTS
+
+
 def fit_reference(accepted: Sequence[Counts]) -> Reference | None:
     """Fit what good exposures of one camera are like; None if there are too few of them."""
-    nights = nights_of(accepted)
-    if len(accepted) < EXPOSURES or len(nights) < NIGHTS:
+    if not is_enough(accepted):
         return None
-    return Reference(_fit(accepted), _fit(nights))
+    return Reference(_fit(accepted), _fit(nights_of(accepted)))
 
 
 def find_alarms(

@@ -13,6 +13,7 @@ from realbogus.breaker import (
     Reference,
     find_alarms,
     fit_reference,
+    is_enough,
     name_night,
     nights_of,
 )
@@ -226,21 +227,34 @@ def _accepted(
     exposures: Sequence[Counts], breaker: Breaker, recipe: Recipe, output_csv: Path
 ) -> dict[str, list[Counts]]:
     """Give the exposures of accepted nights by camera, each once, and none of this run."""
-    own = {(item.camera, item.name) for item in exposures}
-    found: dict[tuple[str, str], Counts] = {}
+    run = {(item.camera, item.name) for item in exposures}
+    same: dict[tuple[str, str], Counts] = {}
+    others: dict[tuple[str, str], Counts] = {}
     for path in _references(breaker, recipe, output_csv):
         made_by = read_score_recipe(path)
         for item in read_counts(path):
             key = item.camera, item.name
-            is_fit = made_by is not None and _same_classifier(made_by, recipe, item.camera)
-            if is_fit and item.status != HELD and key not in own:
-                before = found.get(key)
-                if before is None or before.images <= item.images:
-                    found[key] = item
-    cameras: dict[str, list[Counts]] = {item.camera: [] for item in exposures}
-    for item in found.values():
-        cameras.setdefault(item.camera, []).append(item)
-    return {camera: cameras[camera] for camera in dict.fromkeys(item.camera for item in exposures)}
+            if item.status == HELD or key in run:
+                continue
+            is_same = made_by is not None and _same_classifier(made_by, recipe, item.camera)
+            found = same if is_same else others
+            if key not in found or found[key].images <= item.images:
+                found[key] = item
+    cameras = dict.fromkeys(item.camera for item in exposures)
+    return {camera: _of_camera(camera, same, {**others, **same}) for camera in cameras}
+
+
+def _of_camera(
+    camera: str, same: Mapping[tuple[str, str], Counts], all_of: Mapping[tuple[str, str], Counts]
+) -> list[Counts]:
+    """Prefer what the same classifier has scored, if that is enough to compare with."""
+    own, every = (
+        [item for item in some.values() if item.camera == camera] for some in (same, all_of)
+    )
+    if is_enough(own) or not is_enough(every):
+        return own
+    log.info("camera %s is compared with the nights of another classifier", camera)
+    return every
 
 
 def _references(breaker: Breaker, recipe: Recipe, output_csv: Path) -> Iterator[Path]:
@@ -256,7 +270,9 @@ def _beside(output_csv: Path, recipe: Recipe) -> Iterator[Path]:
     """Give the tables beside a file of scores that are of the same list."""
     if "listid" not in recipe.options:
         return
-    for table in _tables(output_csv.parent):
+    for table in sorted(output_csv.parent.iterdir()):
+        if not is_counts(table):
+            continue
         made = read_score_recipe(table)
         if made is not None and _selection(made) == _selection(recipe):
             yield table
@@ -264,7 +280,10 @@ def _beside(output_csv: Path, recipe: Recipe) -> Iterator[Path]:
 
 def _tables(path: Path) -> Iterable[Path]:
     if path.is_dir():
-        return sorted(item for item in path.iterdir() if is_counts(item))
+        found = sorted(item for item in path.iterdir() if is_counts(item))
+        if not found:
+            raise ConfigError(f"reference: the folder {path} holds no table of exposures")
+        return found
     table = path if is_counts(path) else counts_path(path)
     require_readable_file(table, name="reference")
     return [table]
