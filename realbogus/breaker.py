@@ -1,7 +1,7 @@
 """Which exposures of a night have scores that good ones don't have: arrays in, reasons out.
 
-The scores of an exposure's images above each of several thresholds are counted, and those that are
-masked. What a good exposure has, and how much good ones differ, is fitted to accepted ones of the
+The scores of an exposure's images above each of several thresholds are counted, those that are
+undecided, and the images that are masked. What a good exposure has, and how much good ones differ, is fitted to accepted ones of the
 same camera and classifier. Each count of a night is compared with both, and all comparisons of a
 run together raise a false alarm with a probability that is asked for (Holm 1979, Scand. J. Stat. 6,
 65). Half of it goes to exposures; the other to cameras, each by the sum over a night of those of
@@ -30,17 +30,25 @@ __all__ = [
     "nights_of",
 ]
 
-EXPOSURES = 20
+EXPOSURES = 40
 """The fewest accepted exposures of a camera to compare with …"""
 
 NIGHTS = 10
 """… and the fewest nights that they are of."""
 
-LABELS = (*(f"scores above {limit:g}" for limit in THRESHOLDS), "masked images")
+# What a network makes of images of another kind than it knows; places in the thresholds.
+_UNDECIDED = (0, 3)
+_UNDECIDED_PLACE = len(THRESHOLDS)
+
+LABELS = (
+    *(f"scores above {limit:g}" for limit in THRESHOLDS),
+    "scores from {:g} to {:g}".format(*(THRESHOLDS[place] for place in _UNDECIDED)),
+    "masked images",
+)
 """What is counted, in words."""
 
-# Both tails of each threshold but the upper one of masked images: none is no fault.
-_COMPARISONS = 2 * len(THRESHOLDS) + 1
+# Both tails of each, but of masked images the upper one: none is no fault.
+_COMPARISONS = 2 * len(LABELS) - 1
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,9 @@ def count_of(counts: Counts, place: int) -> tuple[int, int]:
     """Give a count, by its place in `LABELS`, and what it is one of."""
     if place < len(THRESHOLDS):
         return counts.above[place], counts.scored
+    if place == _UNDECIDED_PLACE:
+        low, high = (counts.above[limit] for limit in _UNDECIDED)
+        return low - high, counts.scored
     return counts.masked, counts.images
 
 
@@ -159,7 +170,7 @@ def _compare(unit: Counts, scatters: Sequence[Scatter], is_night: bool) -> Alarm
 def _tails_that_matter(unit: Counts, place: int, scatter: Scatter) -> Iterator[float]:
     few, many = scatter.tails(*count_of(unit, place))
     yield many
-    if place < len(THRESHOLDS):
+    if place <= _UNDECIDED_PLACE:
         yield few
 
 

@@ -172,7 +172,7 @@ def _counts(row: Mapping[str, str], where: str) -> Counts:
         night, scored, masked, *above = (int(row[column.name]) for column in _COLUMNS[2:-2])
     except ValueError as error:
         raise FormatError(f"{where}: not the counts of an exposure") from error
-    is_sound = masked >= 0 and all(0 <= count <= scored for count in above)
+    is_sound = masked >= 0 and [scored, *above, 0] == sorted([scored, *above, 0], reverse=True)
     if not is_sound or row["status"] not in _STATUSES or not row["exposure"]:
         raise FormatError(f"{where}: not the counts of an exposure")
     return Counts(

@@ -13,9 +13,9 @@ from scipy.special import betaln, gammaln, stdtr
 
 __all__ = ["Scatter", "fit_scatter"]
 
-_CORRELATIONS = np.concatenate([[0.0], np.geomspace(1e-5, 0.5, 80)])
-# Of log-likelihood: the end of an interval of one standard error.
-_DROP = 0.5
+_CORRELATIONS = np.geomspace(1e-5, 0.5, 80)
+# One standard deviation above the middle.
+_QUANTILE = 0.84
 _LARGEST = 0.9
 
 Floats = NDArray[np.float64]
@@ -31,8 +31,8 @@ class Scatter:
     mean : float
         The rate of hits.
     correlation : float
-        Of two trials of a unit, one standard error above what fits best; what is not known of the
-        mean is in it, too.
+        Of two trials of a unit, at the upper end of what the counts allow; what is not known of
+        the mean is in it, too.
     units : int
         How many it was fitted to.
     """
@@ -72,7 +72,10 @@ class Scatter:
 
 
 def fit_scatter(hits: Integers, trials: Integers) -> Scatter:
-    """Fit the scatter of the counts of some units, by likelihood.
+    """Fit the scatter of the counts of some units.
+
+    Before them, any order of magnitude of the correlation from 1e-5 to 0.5 is as likely as another;
+    after them, it is smaller than what is given with a probability of 84%.
 
     Parameters
     ----------
@@ -84,7 +87,8 @@ def fit_scatter(hits: Integers, trials: Integers) -> Scatter:
     fits = np.array(
         [_log_chance(pairs[0], pairs[1], mean, value) @ copies for value in _CORRELATIONS]
     )
-    correlation = float(_CORRELATIONS[np.flatnonzero(fits >= fits.max() - _DROP)[-1]])
+    shares = np.cumsum(np.exp(fits - fits.max()))
+    correlation = float(_CORRELATIONS[np.searchsorted(shares, _QUANTILE * shares[-1])])
     independent = float(np.sum(trials / (1 + (trials - 1) * correlation)))
     return Scatter(mean, min(correlation + 1 / independent, _LARGEST), len(trials))
 

@@ -52,7 +52,7 @@ def alarms(counts, accepted, false_alarms=0.01):
     "options",
     [
         {"exposures": 8, "images": 24},
-        {"exposures": 3, "images": 150, "scatter": 0.002},
+        {"exposures": 4, "images": 150, "scatter": 0.002},
         {"exposures": 8, "images": 24, "scatter": 0.03, "masked": 0.05, "alike": 0.05},
     ],
 )

@@ -96,7 +96,7 @@ def test_too_few_nights_are_said_and_nothing_is_held(tmp_path, caplog):
         write_night(tmp_path / f"{night}.csv", counts)
     judgement = judged(tmp_path, bad_night())
     assert not judgement.held
-    assert f"72 exposures of {NIGHTS - 1} nights are accepted, and 20 of 10" in caplog.text
+    assert f"72 exposures of {NIGHTS - 1} nights are accepted, and 40 of 10" in caplog.text
 
 
 def test_held_exposures_are_no_reference_and_released_ones_are(nights):

@@ -16,7 +16,7 @@ _COLUMNS = 4
 _MOST = 12
 _USUAL = 0.025
 _RARE = 5e-5
-_TICKS = (*(f"> {limit:g}" for limit in THRESHOLDS), "masked")
+_TICKS = (*(f">{limit:g}" for limit in THRESHOLDS), "0.05–0.8", "masked")
 
 
 def draw_held(alarms: Sequence[Alarm], references: Mapping[str, Reference]) -> Figure:
@@ -33,17 +33,18 @@ def draw_held(alarms: Sequence[Alarm], references: Mapping[str, Reference]) -> F
     columns = min(len(shown), _COLUMNS)
     rows = -(-len(shown) // columns)
     with styled():
-        figure = new_figure(1.0 + 2.9 * columns, 0.9 + 2.4 * rows)
+        figure = new_figure(max(1.0 + 2.9 * columns, 6.0), 1.2 + 2.4 * rows)
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for axes, alarm in zip(grid.flat, shown, strict=False):
             _draw_unit(axes, alarm, references[alarm.unit.camera])
         for axes in grid.flat[len(shown) :]:
             axes.set_visible(False)
-        grid[0, 0].legend(loc="upper right", fontsize="small")
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=4, fontsize="small")
         figure.supylabel("fraction of images")
         figure.supxlabel("score, and masked images")
-        if len(alarms) > _MOST:
-            figure.suptitle(f"The least likely {_MOST} of {len(alarms)}")
+        more = f", the least likely {_MOST} of {len(alarms)}" if len(alarms) > _MOST else ""
+        figure.suptitle(f"Held back{more}")
     return figure
 
 

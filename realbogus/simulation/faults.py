@@ -21,7 +21,7 @@ from realbogus.stamps import exposure_cards, write_stamp
 
 __all__ = ["FAULTS", "spoil"]
 
-_BLUR = 1.5
+_BLUR = 2.5
 _TIMES = 3.0
 _MAD = 1.4826
 _STRUCTURE = ("SIMPLE", "XTENSION", "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "EXTNAME", "EXTEND")
