@@ -1,11 +1,11 @@
 """Which exposures of a night have scores that good ones don't have: arrays in, reasons out.
 
 The scores of an exposure's images above each of several thresholds are counted, those that are
-undecided, and the images that are masked. What a good exposure has, and how much good ones differ, is fitted to accepted ones of the
-same camera and classifier. Each count of a night is compared with both, and all comparisons of a
-run together raise a false alarm with a probability that is asked for (Holm 1979, Scand. J. Stat. 6,
-65). Half of it goes to exposures; the other to cameras, each by the sum over a night of those of
-its exposures that passed, which shows what is too little to be seen in any one.
+undecided, and the images that are masked. What a good exposure has, and how much good ones differ,
+is fitted to accepted ones of the same camera. Each count of a run is compared with both, and all
+comparisons together raise a false alarm with a probability that is asked for (Holm 1979, Scand. J.
+Stat. 6, 65). Half of it goes to exposures; the other to cameras, each by the sum over a night of
+those of its exposures that passed, which shows what is too little to be seen in any one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -16,7 +16,7 @@ _COLUMNS = 4
 _MOST = 12
 _USUAL = 0.025
 _RARE = 5e-5
-_TICKS = (*(f">{limit:g}" for limit in THRESHOLDS), "0.05–0.8", "masked")
+_TICKS = (*(f">{limit:g}" for limit in THRESHOLDS), "0.05-0.8", "masked")
 
 
 def draw_held(alarms: Sequence[Alarm], references: Mapping[str, Reference]) -> Figure:
