@@ -397,7 +397,8 @@ def test_scores_are_written_back_each_night_under_one_scheduler(finished, luigid
     words = (PIPELINE, "RunKerasTensorflowClassifier", "--update", f"--scheduler-url={luigid}")
     done = run_python(*words, cwd=finished)
     assert done.returncode == 0, done.stderr
-    scores, record = sorted((finished / "training").glob("objects_20*.csv"))
+    scores, counts, record = sorted((finished / "training").glob("objects_20*.csv"))
+    assert counts.name == f"{scores.stem}.exposures.csv"
     assert record.name == f"{scores.stem}.update.csv"
     query = "SELECT COUNT(*) FROM atlas_diff_objects WHERE detection_list_id = 4"
     with closing(sqlite3.connect(database)) as connection:
