@@ -32,11 +32,11 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from realbogus.bench import prepare_bench
+from realbogus.bench import Scorer, prepare_bench
 from realbogus.cli import ArgumentParser, run
 from realbogus.config import load_config
 from realbogus.database import Database
-from realbogus.detections import ScoreJob, Scorer, score_exposure
+from realbogus.detections import ScoreJob, score_exposure
 from realbogus.models.engines import ENGINES, Network
 from realbogus.options import available_cores
 from realbogus.parallel import map_ordered

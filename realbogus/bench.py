@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from realbogus.models.files import (
     read_pool,
     require_suffix,
 )
+from realbogus.models.serving import Classifier, load_classifier
 from realbogus.options import parse_classifiers
 from realbogus.pooling import Pool
 from realbogus.provenance import identify
@@ -25,12 +27,13 @@ from realbogus.recipes import Input, Recipe
 from realbogus.surveys.stamps import FORMS, StampForm
 from realbogus.verdicts import FALLBACK
 
-__all__ = ["Bench", "Seat", "Taken", "choose_classifiers", "prepare_bench"]
+__all__ = ["Bench", "Scorer", "Seat", "Taken", "choose_classifiers", "prepare_bench"]
 
 log = logging.getLogger(__name__)
 
 # A camera of this name stands for all, if one classifier was given for all.
 _ALL = ""
+_KEPT = 8
 
 
 class Taken(Protocol):
@@ -53,6 +56,35 @@ class Seat:
     recipe: Recipe | None
     options: FeatureOptions
     treatment: Treatment
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """What a worker needs to know of a classifier.
+
+    Attributes
+    ----------
+    path : Path
+        Its file.
+    digest : str
+        Stands for what the file holds, so that a worker loads a file that changed anew.
+    treatment : Treatment
+        How it wants stamps treated.
+    own : str or None
+        The user's own architecture, if it is one.
+    engine : str
+        One of `realbogus.models.engines.ENGINES`.
+    """
+
+    path: Path
+    digest: str
+    treatment: Treatment
+    own: str | None = None
+    engine: str = "auto"
+
+    def load(self) -> Classifier:
+        """Load the classifier; each process keeps it."""
+        return _load(self.path, self.digest, self.own, self.engine)
 
 
 @dataclass(frozen=True)
@@ -102,6 +134,33 @@ class Bench:
         seats = self.used_by(images)
         pools = {key: read_pool(seat.path, seat.recipe) for key, seat in seats.items()}
         return {camera: pools[self.key(camera)] for camera in images.cameras}
+
+    def load_all(
+        self, images: Taken, *, own: str | None = None, engine: str = "auto"
+    ) -> Mapping[str, Scorer]:
+        """Load the classifiers that images need, so that what is wrong with one shows before work.
+
+        Parameters
+        ----------
+        images : Taken
+            By camera.
+        own, engine : str
+            As of `Scorer`.
+
+        Raises
+        ------
+        ModelError
+            If one is damaged, or can't be computed as asked for.
+        """
+        scorers = {
+            key: Scorer(
+                seat.path.absolute(), identify(seat.path).digest, seat.treatment, own, engine
+            )
+            for key, seat in self.used_by(images).items()
+        }
+        for scorer in scorers.values():
+            scorer.load()
+        return scorers
 
     @property
     def inputs(self) -> Mapping[str, Input]:
@@ -176,3 +235,10 @@ def _seat(path: Path, name: str, form: StampForm | None) -> Seat:
         stamp_side=None if form is None else form.side,
     )
     return Seat(path, recipe, options, Treatment(cut, options.normalisation))
+
+
+@lru_cache(maxsize=_KEPT)
+def _load(path: Path, digest: str, own: str | None, engine: str) -> Classifier:
+    recipe = read_model_recipe(path)
+    options = read_feature_options(path, recipe)
+    return load_classifier(path, recipe, options, own=own, engine=engine)

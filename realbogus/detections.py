@@ -5,26 +5,23 @@ No stamp is written. What is masked, and what lies outside the image, is as in t
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from realbogus.bench import Scorer
 from realbogus.blocks import crop_stamps
 from realbogus.cutouts import MASKED_CORE
 from realbogus.errors import ImageError
 from realbogus.features import Treatment, treat_crops
 from realbogus.images import DifferenceImage, cut_stamps, masked_core_fraction, read_image_around
-from realbogus.models.files import read_feature_options, read_model_recipe
-from realbogus.models.serving import Classifier, load_classifier
 from realbogus.surveys.atlas import Positions
 
 __all__ = [
     "DETECTION_FAULTS",
     "ExposureScores",
     "ScoreJob",
-    "Scorer",
     "features_at",
     "score_exposure",
 ]
@@ -40,36 +37,6 @@ _SMALLEST = 5
 _FAULT_TYPE = f"U{max(map(len, DETECTION_FAULTS))}"
 # Pixels of stamps at a time: some megabytes, whatever the extent and the number of detections.
 _AT_ONCE = 2**20
-_KEPT = 8
-
-
-@dataclass(frozen=True)
-class Scorer:
-    """What a worker needs to know of a classifier.
-
-    Attributes
-    ----------
-    path : Path
-        Its file.
-    digest : str
-        Stands for what the file holds, so that a worker loads a file that changed anew.
-    treatment : Treatment
-        How it wants stamps treated.
-    own : str or None
-        The user's own architecture, if it is one.
-    engine : str
-        One of `realbogus.models.engines.ENGINES`.
-    """
-
-    path: Path
-    digest: str
-    treatment: Treatment
-    own: str | None = None
-    engine: str = "auto"
-
-    def load(self) -> Classifier:
-        """Load the classifier; each process keeps it."""
-        return _load(self.path, self.digest, self.own, self.engine)
 
 
 @dataclass(frozen=True)
@@ -169,10 +136,3 @@ def features_at(
 def _side(treatment: Treatment) -> int:
     """Give the side of the stamps to cut; the middle of them decides whether they are masked."""
     return max(treatment.cut.side, _SMALLEST)
-
-
-@lru_cache(maxsize=_KEPT)
-def _load(path: Path, digest: str, own: str | None, engine: str) -> Classifier:
-    recipe = read_model_recipe(path)
-    options = read_feature_options(path, recipe)
-    return load_classifier(path, recipe, options, own=own, engine=engine)

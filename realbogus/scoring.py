@@ -9,24 +9,21 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from realbogus.features import Treatment
+from realbogus.bench import Scorer
 from realbogus.parallel import map_ordered, progress
 from realbogus.triage import BLOCK, Block, blocks_of, read_block
 from realbogus.verdicts import FALLBACK, ImageScore
 from realbogus.worklist import Image, Worklist
 
-__all__ = ["Scorers", "score_images"]
+__all__ = ["score_images"]
 
 log = logging.getLogger(__name__)
-
-Scorers = Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float64]]]
 
 
 def score_images(
     worklist: Worklist,
     *,
-    treatments: Mapping[str, Treatment],
-    scorers: Scorers,
+    scorers: Mapping[str, Scorer],
     key: Callable[[str], str],
     workers: int,
 ) -> Iterator[ImageScore]:
@@ -36,14 +33,14 @@ def score_images(
     ----------
     worklist : Worklist
         The images.
-    treatments, scorers : mapping
-        How each classifier wants stamps treated, and what scores them, by its name.
+    scorers : mapping of str to Scorer
+        The classifiers by their names.
     key : callable
         From a camera to the name of its classifier.
     workers : int
         Threads. The result is the same.
     """
-    read = partial(_score_block, treatments=treatments, key=key, scorers=scorers)
+    read = partial(_score_block, key=key, scorers=scorers)
     done = map_ordered(read, blocks_of(worklist), workers=workers)
     blocks: Iterable[_BlockScores] = progress(
         done, label="images", total=math.ceil(worklist.count / BLOCK)
@@ -64,17 +61,17 @@ class _BlockScores:
 def _score_block(
     images: Sequence[Image],
     *,
-    treatments: Mapping[str, Treatment],
     key: Callable[[str], str],
-    scorers: Scorers,
+    scorers: Mapping[str, Scorer],
 ) -> _BlockScores:
     """Read and score images; the threads that do so share nothing that changes."""
+    treatments = {name: scorer.treatment for name, scorer in scorers.items()}
     block = read_block(images, treatments=treatments, key=key)
     scores = np.full(len(block.images), np.nan)
     by_fallback = np.zeros(len(block.images), np.bool_)
     for name, (places, pixels) in block.features.items():
         if len(places):
-            scores[places] = scorers[name](pixels)
+            scores[places] = scorers[name].load().score(pixels)
             by_fallback[places] = name == FALLBACK
     return _BlockScores(block, scores, by_fallback)
 

@@ -5,9 +5,10 @@ import shutil
 import numpy as np
 import pytest
 
+from realbogus.bench import Scorer
 from realbogus.blocks import Cut
 from realbogus.cutouts import ExposureJob, Sources, cut_exposure, make_folders
-from realbogus.detections import ScoreJob, Scorer, features_at, score_exposure
+from realbogus.detections import ScoreJob, features_at, score_exposure
 from realbogus.errors import ModelError
 from realbogus.features import Job, Treatment, make_features
 from realbogus.images import read_image

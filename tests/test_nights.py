@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
+from realbogus.bench import Scorer
 from realbogus.blocks import Cut
-from realbogus.detections import ExposureScores, ScoreJob, Scorer
+from realbogus.detections import ExposureScores, ScoreJob
 from realbogus.errors import FormatError
 from realbogus.features import Treatment
 from realbogus.nights import Found, NightFiles

@@ -8,11 +8,11 @@ from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 
-from realbogus.bench import Bench, choose_classifiers, prepare_bench
+from realbogus.bench import Bench, Scorer, choose_classifiers, prepare_bench
 from realbogus.config import Config, load_config
 from realbogus.cutting import Tally
 from realbogus.database import Database
-from realbogus.detections import ExposureScores, ScoreJob, Scorer, score_exposure
+from realbogus.detections import ExposureScores, ScoreJob, score_exposure
 from realbogus.errors import ConfigError, DatabaseError, ImageError
 from realbogus.fetch import fetch_missing
 from realbogus.files import require_writable_folder
@@ -100,7 +100,8 @@ def score_detections(
     require_writable_folder(output.parent)
     targets = _find_targets(config, nights, cameras)
     bench.require_all(targets)
-    plan = _Plan(config, bench, _scorers(bench, targets, architecture, engine), download_threads)
+    scorers = bench.load_all(targets, own=architecture, engine=engine)
+    plan = _Plan(config, bench, scorers, download_threads)
     count = available_cores() if workers is None else workers
     files = files.of(targets.nights)
     left = targets.without(files.finished())
@@ -199,23 +200,6 @@ def _find_targets(config: Config, nights: Sequence[int], cameras: Sequence[str])
         of = f" of camera {', '.join(cameras)}" if cameras else ""
         raise DatabaseError(f"the database has no exposure{of} in night {asked}")
     return _Targets(found)
-
-
-def _scorers(
-    bench: Bench, targets: _Targets, architecture: str | None, engine: str
-) -> Mapping[str, Scorer]:
-    """Load each classifier once here, so that what is wrong with it shows before any work."""
-    digests = {
-        key: item.digest
-        for key, item in zip([*bench.seats, FALLBACK], bench.inputs.values(), strict=False)
-    }
-    scorers = {
-        key: Scorer(seat.path.absolute(), digests[key], seat.treatment, architecture, engine)
-        for key, seat in bench.used_by(targets).items()
-    }
-    for scorer in scorers.values():
-        scorer.load()
-    return scorers
 
 
 _Pair = tuple[ScoreJob, ExposureScores]

@@ -25,7 +25,6 @@ from realbogus.holding import (
     write_judgement,
 )
 from realbogus.models.engines import ENGINES
-from realbogus.models.serving import load_classifier
 from realbogus.options import available_cores, require_choice
 from realbogus.parallel import progress
 from realbogus.recipes import Recipe, already_made
@@ -295,17 +294,8 @@ def _score(
 
 
 def _score_images(worklist: Worklist, job: _Job) -> Iterator[ImageScore]:
-    seats = job.bench.used_by(worklist)
-    scorers = {
-        key: load_classifier(
-            seat.path, seat.recipe, seat.options, own=job.architecture, engine=job.engine
-        ).score
-        for key, seat in seats.items()
-    }
-    treatments = {key: seat.treatment for key, seat in seats.items()}
-    return score_images(
-        worklist, treatments=treatments, scorers=scorers, key=job.bench.key, workers=job.workers
-    )
+    scorers = job.bench.load_all(worklist, own=job.architecture, engine=job.engine)
+    return score_images(worklist, scorers=scorers, key=job.bench.key, workers=job.workers)
 
 
 def _marked(images: Iterable[ImageScore], judgement: Judgement) -> Iterator[ImageScore]:
