@@ -51,7 +51,9 @@ provenance   the recipe and the identity of any of these files
 cutouts      the stamps of one exposure: cut, written and listed
 surveys      what a survey knows: cameras, nights, file names, label rules
 bench        which classifier scores the images of which camera
+wanted       the objects that are to be scored
 scoring      images read and scored
+references   the exposures of earlier nights that a run is compared with
 holding      exposures held back, before scores are written
 writeback    scores written to the database, and taken back
 detections   all detections of an exposure, cut and scored in one pass

@@ -1,7 +1,7 @@
 """Exposures held back: what they are compared with, what is said and what is kept of it."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from realbogus.breaker import (
     Reference,
     find_alarms,
     fit_reference,
-    is_enough,
     name_night,
     nights_of,
 )
@@ -24,14 +23,11 @@ from realbogus.counts import (
     UNCHECKED,
     Counts,
     counts_path,
-    is_counts,
-    read_counts,
     write_counts,
 )
 from realbogus.errors import ConfigError
-from realbogus.files import require_readable_file
 from realbogus.recipes import Recipe
-from realbogus.scores import read_score_recipe
+from realbogus.references import find_accepted, find_tables
 
 __all__ = [
     "ALL",
@@ -50,7 +46,6 @@ log = logging.getLogger(__name__)
 ALL = "all"
 """Releases everything."""
 
-_SELECTION = ("survey", "database", "listid")
 _MOST_NAMED = 20
 
 
@@ -134,7 +129,7 @@ def require_breaker(breaker: Breaker) -> None:
             f"falseAlarms must be from 0, for no comparison, to below 1; got {breaker.false_alarms}"
         )
     for path in breaker.reference:
-        list(_tables(path))
+        find_tables(path)
 
 
 def judge(
@@ -161,7 +156,7 @@ def judge(
     _require_known(breaker.release, exposures)
     if breaker.false_alarms == 0:
         return Judgement([replace(item, status=UNCHECKED) for item in exposures], (), (), {}, {})
-    accepted = _accepted(exposures, breaker, recipe, output_csv)
+    accepted = find_accepted(exposures, breaker.reference, recipe, output_csv=output_csv)
     fits = {camera: fit_reference(some) for camera, some in accepted.items()}
     references = {camera: fit for camera, fit in fits.items() if fit is not None}
     found = find_alarms(exposures, references, false_alarms=breaker.false_alarms)
@@ -221,86 +216,6 @@ def _require_known(release: Sequence[str], exposures: Sequence[Counts]) -> None:
                 f"release: {name!r} is no exposure of this run, nor the night of a camera such as "
                 f"{name_night(exposures[0]) if exposures else '02a/58310'}"
             )
-
-
-def _accepted(
-    exposures: Sequence[Counts], breaker: Breaker, recipe: Recipe, output_csv: Path
-) -> dict[str, list[Counts]]:
-    """Give the exposures of accepted nights by camera, each once, and none of this run."""
-    run = {(item.camera, item.name) for item in exposures}
-    same: dict[tuple[str, str], Counts] = {}
-    others: dict[tuple[str, str], Counts] = {}
-    for path in _references(breaker, recipe, output_csv):
-        made_by = read_score_recipe(path)
-        for item in read_counts(path):
-            key = item.camera, item.name
-            if item.status == HELD or key in run:
-                continue
-            is_same = made_by is not None and _same_classifier(made_by, recipe, item.camera)
-            found = same if is_same else others
-            if key not in found or found[key].images <= item.images:
-                found[key] = item
-    cameras = dict.fromkeys(item.camera for item in exposures)
-    return {camera: _of_camera(camera, same, {**others, **same}) for camera in cameras}
-
-
-def _of_camera(
-    camera: str, same: Mapping[tuple[str, str], Counts], all_of: Mapping[tuple[str, str], Counts]
-) -> list[Counts]:
-    """Prefer what the same classifier has scored, if that is enough to compare with."""
-    own, every = (
-        [item for item in some.values() if item.camera == camera] for some in (same, all_of)
-    )
-    if is_enough(own) or not is_enough(every):
-        return own
-    log.info("camera %s is compared with the nights of another classifier", camera)
-    return every
-
-
-def _references(breaker: Breaker, recipe: Recipe, output_csv: Path) -> Iterator[Path]:
-    """Give the tables to compare with, but never that of the run itself."""
-    own = counts_path(output_csv).absolute()
-    given = [table for path in breaker.reference for table in _tables(path)]
-    for table in given or _beside(output_csv, recipe):
-        if table.absolute() != own:
-            yield table
-
-
-def _beside(output_csv: Path, recipe: Recipe) -> Iterator[Path]:
-    """Give the tables beside a file of scores that are of the same list."""
-    if "listid" not in recipe.options:
-        return
-    for table in sorted(output_csv.parent.iterdir()):
-        if not is_counts(table):
-            continue
-        made = read_score_recipe(table)
-        if made is not None and _selection(made) == _selection(recipe):
-            yield table
-
-
-def _tables(path: Path) -> Iterable[Path]:
-    if path.is_dir():
-        found = sorted(item for item in path.iterdir() if is_counts(item))
-        if not found:
-            raise ConfigError(f"reference: the folder {path} holds no table of exposures")
-        return found
-    table = path if is_counts(path) else counts_path(path)
-    require_readable_file(table, name="reference")
-    return [table]
-
-
-def _selection(recipe: Recipe) -> list[Any]:
-    return [recipe.options.get(name) for name in _SELECTION]
-
-
-def _same_classifier(one: Recipe, other: Recipe, camera: str) -> bool:
-    return _classifier(one, camera) == _classifier(other, camera)
-
-
-def _classifier(recipe: Recipe, camera: str) -> str | None:
-    """Give the digest of the classifier of a camera."""
-    names = (f"classifier[{camera}]", "classifier", "fallback")
-    return next((recipe.inputs[name].digest for name in names if name in recipe.inputs), None)
 
 
 def _is_released(unit: Counts, release: Sequence[str]) -> bool:

@@ -23,7 +23,8 @@ LAYERS = {
     "intervals known budgets comparison splits calibration quality",
     "L2": "database images stamps worklist blocks features triage parallel selection dataset "
     "traits evaluation pages models plots cutting fetch",
-    "L3": "provenance cutouts surveys bench scoring holding writeback detections nights simulation",
+    "L3": "provenance cutouts surveys bench wanted scoring references holding writeback "
+    "detections nights simulation",
     "L4": "stages",
     "L5": "cli tasks __main__",
 }

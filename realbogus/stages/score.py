@@ -3,7 +3,6 @@
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ from realbogus.bench import Bench, choose_classifiers, prepare_bench
 from realbogus.config import Config, load_config
 from realbogus.counts import count_exposures
 from realbogus.cutting import Tally
-from realbogus.database import Database
-from realbogus.errors import ConfigError, DatabaseError, RecipeError, StampError
+from realbogus.errors import ConfigError, StampError
 from realbogus.files import require_writable_folder
 from realbogus.holding import (
     Breaker,
@@ -26,13 +24,10 @@ from realbogus.holding import (
 )
 from realbogus.models.engines import ENGINES
 from realbogus.options import available_cores, require_choice
-from realbogus.parallel import progress
 from realbogus.recipes import Recipe, already_made
 from realbogus.records import Records
-from realbogus.scores import read_object_scores, read_score_recipe
+from realbogus.scores import read_score_recipe
 from realbogus.scoring import score_images
-from realbogus.surveys.ps1 import database_folder
-from realbogus.surveys.stamps import FORMS, StampForm, images_of, objects_on
 from realbogus.verdicts import (
     COMBINATIONS,
     FALLBACK,
@@ -44,7 +39,8 @@ from realbogus.verdicts import (
     write_faults,
     write_verdicts,
 )
-from realbogus.worklist import Worklist, find_images, read_object_ids
+from realbogus.wanted import Wanted
+from realbogus.worklist import Worklist, read_object_ids
 from realbogus.writeback import read_writable, require_update, update_database
 
 __all__ = ["EYEBALL_LIST", "score_objects"]
@@ -146,22 +142,23 @@ def score_objects(
     config = None if images and classifiers else load_config(config_file)
     if config is not None and update:
         require_update(config)
+    wanted = Wanted(images, config, list_id, ids, image_root)
     given = choose_classifiers(classifiers, config)
-    bench = prepare_bench(given, fallback=fallback, form=None if images else _form(config))
-    chosen = _chosen(images, list_id, ids, None if images else config)
-    recipe = Recipe("score", {**chosen, "combine": combine, **breaker.options}, bench.inputs)
+    bench = prepare_bench(given, fallback=fallback, form=wanted.form)
+    options = {**wanted.options, "combine": combine, **breaker.options}
+    recipe = Recipe("score", options, bench.inputs)
     made = _made(output_csv, recipe, release)
     if made is None:
         require_writable_folder(output_csv.parent)
         job = _Job(bench, architecture, engine, combine, workers or available_cores())
-        with _worklist(images, config, list_id, ids, image_root) as worklist:
+        with wanted.worklist() as worklist:
             scored = _score(worklist, job, breaker, recipe, output_csv)
         recipe = _write(scored, output_csv, recipe, release)
     is_held = report_held(output_csv, (made or recipe).results)
     if config is not None and update:
         _write_back(config, output_csv, rescore)
-        if made is not None and not ids:
-            _require_no_newcomers(config, list_id, output_csv)
+        if made is not None:
+            wanted.require_no_newcomers(output_csv)
     return is_held
 
 
@@ -219,21 +216,6 @@ def _check_options(
     require_choice("combine", combine, COMBINATIONS)
 
 
-def _form(config: Config | None) -> StampForm:
-    assert config is not None
-    return FORMS[config.survey]
-
-
-def _chosen(
-    images: Sequence[Path], list_id: int, ids: Sequence[int], config: Config | None
-) -> dict[str, Any]:
-    """Give what recipes say of the objects to score."""
-    if config is None:
-        return {"images": [str(path) for path in images]}
-    wanted = {"objects": list(ids)} if ids else {"listid": list_id}
-    return {"survey": config.survey, "database": database_folder(config.database), **wanted}
-
-
 def _made(output_csv: Path, wanted: Recipe, release: Sequence[str]) -> Recipe | None:
     """Give the recipe of the scores if they are there, and nothing more is to be released."""
     recorded = read_score_recipe(output_csv) if output_csv.exists() else None
@@ -245,44 +227,10 @@ def _made(output_csv: Path, wanted: Recipe, release: Sequence[str]) -> Recipe | 
     return None
 
 
-@contextmanager
-def _worklist(
-    images: Sequence[Path],
-    config: Config | None,
-    list_id: int,
-    ids: Sequence[int],
-    image_root: Path | None,
-) -> Iterator[Worklist]:
-    """Find all images before the first is read; the database is then done with."""
-    if images:
-        with Worklist(find_images(images)) as worklist:
-            yield worklist
-        return
-    assert config is not None
-    folder = (image_root or config.images.stamp_root) / database_folder(config.database)
-    with Database.connect(config.database) as database:
-        wanted = ids or objects_on(database, config.survey, list_id)
-        found = images_of(database, config.survey, progress(wanted, label="objects"), folder)
-        worklist = Worklist(found)
-    with worklist:
-        if not worklist.objects:
-            raise DatabaseError(f"listid: the database has no object on list {list_id}")
-        yield worklist
-
-
-def _require_work(worklist: Worklist) -> None:
-    if not worklist.cameras:
-        first = next(iter(worklist))
-        raise StampError(
-            f"none of {worklist.objects} objects has an image to score, such as {first.object}"
-        )
-
-
 def _score(
     worklist: Worklist, job: _Job, breaker: Breaker, recipe: Recipe, output_csv: Path
 ) -> _Scored:
     """Score all images, hold back those of bad exposures, and combine the others."""
-    _require_work(worklist)
     job.bench.require_all(worklist)
     pools = job.bench.pools_of(worklist) if job.rule == "calibrated" else {}
     with Records(ImageScore, _score_images(worklist, job)) as images:
@@ -322,21 +270,6 @@ def _write_back(config: Config, output_csv: Path, rescore: bool) -> None:
     """Write what the file says, whether it was made now or before a run was killed."""
     scores = read_writable(output_csv)
     update_database(config, scores, output_csv=output_csv, rescore=rescore)
-
-
-def _require_no_newcomers(config: Config, list_id: int, output_csv: Path) -> None:
-    """Check that a file that was there already has all objects that are on the list by now."""
-    known = read_object_scores(output_csv)
-    newcomers = Tally()
-    with Database.connect(config.database) as database:
-        for identifier in objects_on(database, config.survey, list_id):
-            if str(identifier) not in known:
-                newcomers.add(str(identifier))
-    if newcomers.count:
-        raise RecipeError(
-            f"{output_csv} was made before {newcomers.count} objects came to list {list_id}, which "
-            f"have no score: {newcomers}: name another file, as by {{date}} or {{hour}}"
-        )
 
 
 def _report(scored: _Scored, output_csv: Path) -> None:
