@@ -1,6 +1,7 @@
 """What is held back, against what good exposures have."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,9 +15,14 @@ __all__ = ["draw_held"]
 
 _COLUMNS = 4
 _MOST = 12
-_USUAL = 0.025
-_RARE = 5e-5
-_TICKS = (*(f">{limit:g}" for limit in THRESHOLDS), "0.05-0.8", "masked")
+# Probabilities on either side, and their shades.
+_BANDS = ((5e-5, 0.15), (0.025, 0.3))
+_TICKS = (*(f"score > {limit:g}" for limit in THRESHOLDS), "0.05 to 0.8", "masked")
+_LABELS = ("99.99% of good ones", "95%", "their mean", "found")
+# Counts that follow from each other are joined.
+_GROUPS = (range(len(THRESHOLDS)), [len(THRESHOLDS)], [len(THRESHOLDS) + 1])
+_GAP = 0.4
+_HALF_BAR = 0.3
 
 
 def draw_held(alarms: Sequence[Alarm], references: Mapping[str, Reference]) -> Figure:
@@ -33,49 +39,66 @@ def draw_held(alarms: Sequence[Alarm], references: Mapping[str, Reference]) -> F
     columns = min(len(shown), _COLUMNS)
     rows = -(-len(shown) // columns)
     with styled():
-        figure = new_figure(max(1.0 + 2.9 * columns, 6.0), 1.2 + 2.4 * rows)
+        figure = new_figure(max(1.0 + 3.2 * columns, 6.0), 1.2 + 2.5 * rows)
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for axes, alarm in zip(grid.flat, shown, strict=False):
             _draw_unit(axes, alarm, references[alarm.unit.camera])
         for axes in grid.flat[len(shown) :]:
             axes.set_visible(False)
         handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=4, fontsize="small")
+        figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize="small")
         figure.supylabel("fraction of images")
-        figure.supxlabel("score, and masked images")
-        more = f", the least likely {_MOST} of {len(alarms)}" if len(alarms) > _MOST else ""
-        figure.suptitle(f"Held back{more}")
+        if len(alarms) > _MOST:
+            figure.suptitle(f"The least likely {_MOST} of {len(alarms)}")
     return figure
 
 
 def _draw_unit(axes: Axes, alarm: Alarm, reference: Reference) -> None:
     scatters = reference.nights if alarm.is_night else reference.exposures
-    places = range(len(scatters))
-    pairs = [count_of(alarm.unit, place) for place in places]
-    for probability, shade, label in ((_RARE, 0.15, "99.99%"), (_USUAL, 0.3, "95% of good ones")):
-        low, high = _band(scatters, [trials for _, trials in pairs], probability)
-        axes.fill_between(places, low, high, color=REAL, alpha=shade, linewidth=0, label=label)
-    means = [scatter.mean for scatter in scatters]
-    axes.plot(places, means, color=REAL, linewidth=1.5, label="their mean")
-    found = [hits / trials if trials else 0.0 for hits, trials in pairs]
-    axes.plot(places, found, "o-", color=BOGUS, markersize=4, linewidth=1, label="held back")
-    axes.plot(alarm.count, found[alarm.count], "o", color=BOGUS, markersize=10, mfc="none")
+    for number, places in enumerate(_GROUPS):
+        _draw_group(axes, alarm, scatters, places, is_first=number == 0)
+    hits, trials = count_of(alarm.unit, alarm.count)
+    circle: dict[str, Any] = {"color": BOGUS, "markersize": 10, "mfc": "none"}
+    axes.plot(_x(alarm.count), hits / max(trials, 1), "o", **circle)
+    ticks = [_x(place) for places in _GROUPS for place in places]
+    axes.set_xticks(ticks, _TICKS, fontsize="small", rotation=40, ha="right")
     axes.set_title(f"{alarm.unit.name}, {alarm.unit.images} images", fontsize="medium")
-    axes.set_xticks(places, _TICKS, fontsize="small")
     axes.set_ylim(-0.02, 1.02)
     show_percent(axes.yaxis)
 
 
+def _draw_group(
+    axes: Axes, alarm: Alarm, scatters: Sequence[Scatter], places: Sequence[int], *, is_first: bool
+) -> None:
+    """Draw counts that follow from each other as a line, and one that stands alone as a bar."""
+    labels = _LABELS if is_first else (None,) * len(_LABELS)
+    pairs = [count_of(alarm.unit, place) for place in places]
+    x = [_x(place) for place in places]
+    ends = x if len(x) > 1 else [x[0] - _HALF_BAR, x[0] + _HALF_BAR]
+    copies = len(ends) // len(x)
+    for (probability, shade), label in zip(_BANDS, labels, strict=False):
+        low, high = _band([scatters[place] for place in places], pairs, probability)
+        look: dict[str, Any] = {"color": REAL, "alpha": shade, "linewidth": 0, "label": label}
+        axes.fill_between(ends, low * copies, high * copies, **look)
+    means = [scatters[place].mean for place in places]
+    axes.plot(ends, means * copies, color=REAL, linewidth=1.5, label=labels[2])
+    found = [hits / max(trials, 1) for hits, trials in pairs]
+    axes.plot(x, found, "o-", color=BOGUS, markersize=4, linewidth=1, label=labels[3])
+
+
+def _x(place: int) -> float:
+    """Give the place of a count on the axis; groups are apart."""
+    group = next(number for number, places in enumerate(_GROUPS) if place in places)
+    return place + _GAP * group
+
+
 def _band(
-    scatters: Sequence[Scatter], trials: Sequence[int], probability: float
+    scatters: Sequence[Scatter], pairs: Sequence[tuple[int, int]], probability: float
 ) -> tuple[list[float], list[float]]:
-    limits = [
-        scatter.limits(count, probability) if count else (0, 0)
-        for scatter, count in zip(scatters, trials, strict=True)
-    ]
-    sizes = [max(count, 1) for count in trials]
-    low, high = zip(*limits, strict=True)
-    return (
-        [value / size for value, size in zip(low, sizes, strict=True)],
-        [value / size for value, size in zip(high, sizes, strict=True)],
-    )
+    """Give the fractions between which good ones are, but for this probability on either side."""
+    low, high = [], []
+    for scatter, (_, trials) in zip(scatters, pairs, strict=True):
+        fewest, most = scatter.limits(trials, probability) if trials else (0, 0)
+        low.append(fewest / max(trials, 1))
+        high.append(most / max(trials, 1))
+    return low, high
