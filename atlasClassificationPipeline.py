@@ -420,9 +420,7 @@ class RunKerasTensorflowClassifier(_LocatedTask):
         return {**chosen, **how}
 
     def run(self) -> None:
-        given = {
-            name: value not in (None, "", (), False) for name, value in self.param_kwargs.items()
-        }
+        given = {name: self._is_given(name) for name in self.param_kwargs}
         given["outputparquet" if self.detections else "outputcsv"] = True
         require_one_way(detections=bool(self.detections), given=given)
         if self.detections:

@@ -52,8 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--combine", default="median", help="of an object's images: %(default)s or calibrated")
     _add_breaker(parser)
     options = parser.parse_args(argv)
+    given = {name: value != parser.get_default(name) for name, value in vars(options).items()}
     return run(
-        lambda: _score(options),
+        lambda: _score(options, given),
         verbose=options.verbose,
         status=lambda is_held: _HELD if is_held else 0,
     )
@@ -101,13 +102,11 @@ def _add_detections(parser: argparse.ArgumentParser) -> None:
     add("--scheduler", help="address of a Dask scheduler, tcp://host:8786, whose workers do")
 
 
-def _score(options: argparse.Namespace) -> bool:
+def _score(options: argparse.Namespace, given: dict[str, bool]) -> bool:
     from realbogus.options import require_one_way
 
     classifiers, images = _sorted(options)
-    given = {name: value not in (None, [], False) for name, value in vars(options).items()}
-    given["images"] = bool(images)
-    require_one_way(detections=bool(options.detections), given=given)
+    require_one_way(detections=bool(options.detections), given={**given, "images": bool(images)})
     if options.detections:
         _score_detections(options, classifiers)
         return False

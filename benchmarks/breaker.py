@@ -26,6 +26,7 @@ from pathlib import Path
 from realbogus.breaker import NIGHTS, find_alarms, fit_reference
 from realbogus.cli import ArgumentParser, run
 from realbogus.counts import HELD, Counts, counts_path, read_counts
+from realbogus.parallel import map_unordered
 from realbogus.simulation import simulate
 from realbogus.simulation.faults import FAULTS, spoil
 from realbogus.stages.build import build_dataset
@@ -61,15 +62,18 @@ def _benchmark(options: argparse.Namespace) -> None:
     (folder / "scores").mkdir(parents=True, exist_ok=True)
     models = {camera: _train(folder, camera, options.threads) for camera in (_CAMERA, _OTHER)}
     good = range(_FIRST, _FIRST + NIGHTS + _GOOD)
+    bad = range(good.stop, good.stop + options.bad)
+    jobs = [(folder, night) for night in (*good, *bad)]
+    for _ in map_unordered(_make_night, jobs, workers=options.threads, label="nights"):
+        pass
     held = 0
     for night in good:
-        survey = _night(folder, night, options.threads)
-        held += _score(survey, folder / "scores" / f"{night}.csv", models[_CAMERA])
+        output = folder / "scores" / f"{night}.csv"
+        held += _score(folder / str(night), output, models[_CAMERA])
     tables = {night: read_counts(counts_path(folder / "scores" / f"{night}.csv")) for night in good}
     print(f"good nights held, of {_GOOD}: {held}")
     _print_rates(tables)
-    bad = range(good.stop, good.stop + options.bad)
-    _print_faults(folder, bad, models, options.threads)
+    _print_faults(folder, bad, models)
 
 
 def _train(folder: Path, camera: str, threads: int) -> Path:
@@ -93,17 +97,17 @@ def _train(folder: Path, camera: str, threads: int) -> Path:
     return model
 
 
-def _night(folder: Path, night: int, threads: int) -> Path:
-    """Make the survey of a night, whose objects all wait for a person; give its folder."""
+def _make_night(job: tuple[Path, int]) -> None:
+    """Make the survey of a night, whose objects all wait for a person, unless it is there."""
+    folder, night = job
     survey = folder / str(night)
     if not (survey / "config.yaml").exists():
         shutil.rmtree(survey, ignore_errors=True)
-        _simulate(survey, nights=(night,), stamps=_LISTS, workers=threads)
+        _simulate(survey, nights=(night,), stamps=_LISTS)
         with closing(sqlite3.connect(survey / "survey.db")) as connection, connection:
             connection.execute(
                 "UPDATE atlas_diff_objects SET detection_list_id = 4 WHERE detection_list_id > 0"
             )
-    return survey
 
 
 def _score(survey: Path, output: Path, model: Path, reference: Sequence[Path] = ()) -> bool:
@@ -131,11 +135,9 @@ def _print_rates(tables: dict[int, list[Counts]]) -> None:
         )
 
 
-def _print_faults(folder: Path, nights: range, models: dict[str, Path], threads: int) -> None:
+def _print_faults(folder: Path, nights: range, models: dict[str, Path]) -> None:
     print("\n| fault | of one exposure: held | of all: nights with any held | exposures held |")
     print("| --- | --- | --- | --- |")
-    for night in nights:
-        _night(folder, night, threads)
     for fault in FAULTS:
         one = [_spoiled(folder, night, models, partial(spoil, fault=fault), 1) for night in nights]
         every = [

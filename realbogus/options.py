@@ -27,7 +27,7 @@ __all__ = [
 _OF_DETECTIONS = ("outputparquet", "camera", "scheduler", "stampThreads")
 _OF_OBJECTS = (
     *("outputcsv", "images", "objects", "imageRoot", "update", "rescore"),
-    *("reference", "release"),
+    *("listid", "combine", "falseAlarms", "reference", "release"),
 )
 _NIGHT = re.compile(r"[1-9][0-9]{4}")
 

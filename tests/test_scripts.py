@@ -147,6 +147,10 @@ def test_bad_input_to_the_classifier_is_one_line(dataset, tmp_path, words, parts
             ["images: can't be given with detections"],
         ),
         (["--detections", "x", "--outputparquet=s.parquet"], ["nights are given like", "'x'"]),
+        (
+            ["--detections", "58310", "--outputparquet=d.parquet", "--falseAlarms=0.5"],
+            ["falseAlarms: can't be given with detections"],
+        ),
         (["--camera", "02a", "--outputcsv=s.csv"], ["camera: can't be given without detections"]),
         (["--classifier", "none.h5", "--outputcsv=s.csv", "x.fits"], ["none.h5 does not exist"]),
         (["--classifier", "m.pkl", "x.fits", "--outputcsv=s.csv"], ["m.pkl does not exist"]),
