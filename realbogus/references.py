@@ -22,8 +22,10 @@ _SELECTION = ("survey", "database", "listid")
 def find_accepted(
     exposures: Sequence[Counts], reference: Sequence[Path], recipe: Recipe, *, output_csv: Path
 ) -> dict[str, list[Counts]]:
-    """Find the exposures of accepted nights by camera, each once, and none of the run itself.
+    """Find the exposures of accepted nights by camera, each once, and none of the newest night.
 
+    What waits for long is scored again and again, so that older exposures of the run may be among
+    them; its newest night never speaks for itself.
     Those that the same classifier has scored come first; if they are too few, those of another do.
 
     Parameters
@@ -43,21 +45,22 @@ def find_accepted(
     FormatError
         If a table is none.
     """
-    run = {(item.camera, item.name) for item in exposures}
+    newest: dict[str, int] = {}
+    for item in exposures:
+        newest[item.camera] = max(item.night, newest.get(item.camera, item.night))
     same: dict[tuple[str, str], Counts] = {}
     others: dict[tuple[str, str], Counts] = {}
     for path in _tables_for(reference, recipe, output_csv):
         made_by = read_score_recipe(path)
         for item in read_counts(path):
             key = item.camera, item.name
-            if item.status == HELD or key in run:
+            if item.status == HELD or item.night == newest.get(item.camera):
                 continue
             is_same = made_by is not None and _same_classifier(made_by, recipe, item.camera)
             found = same if is_same else others
             if key not in found or found[key].images <= item.images:
                 found[key] = item
-    cameras = dict.fromkeys(item.camera for item in exposures)
-    return {camera: _of_camera(camera, same, {**others, **same}) for camera in cameras}
+    return {camera: _of_camera(camera, same, {**others, **same}) for camera in newest}
 
 
 def find_tables(path: Path) -> list[Path]:

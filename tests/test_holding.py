@@ -49,10 +49,10 @@ def write_night(path, counts, *, status=PASSED, recipe=None):
     write_counts(counts_path(path), rows, recipe or make_recipe())
 
 
-def bad_night(seed=2):
-    rng = np.random.default_rng(seed)
+def bad_night(images=30):
+    rng = np.random.default_rng(2)
     night = make_night(rng, NIGHT)
-    night[3] = Counts.of(BAD, "02a", NIGHT, rng.beta(*BETAS[0], 30), 0)
+    night[3] = Counts.of(BAD, "02a", NIGHT, rng.beta(*BETAS[0], images), 0)
     return night
 
 
@@ -106,13 +106,22 @@ def test_held_exposures_are_no_reference_and_released_ones_are(nights):
     assert judged(nights, bad_night()).compared_with == {"02a": (176, 22)}
 
 
-def test_an_exposure_counts_once_and_never_for_itself(nights):
+def test_an_exposure_counts_once_and_its_night_never_for_itself(nights):
     counts = make_night(np.random.default_rng(1), 58310)  # as in the first night
     write_night(nights / "again.csv", counts)
     assert judged(nights, bad_night()).compared_with == {"02a": (160, 20)}
     assert judged(nights, counts).compared_with == {"02a": (152, 19)}
     write_night(nights / "new.csv", bad_night())
+    write_night(nights / "an_hour_before.csv", bad_night())
+    assert judged(nights, bad_night()).compared_with == {"02a": (160, 20)}
     assert judged(nights, bad_night()).held
+
+
+def test_what_waits_for_long_does_not_use_up_the_reference(nights):
+    again = make_nights(np.random.default_rng(1), 20)
+    judgement = judged(nights, [*again, *bad_night(images=60)])
+    assert judgement.compared_with == {"02a": (160, 20)}
+    assert judgement.held == {("02a", BAD)}
 
 
 def test_nights_of_the_same_classifier_come_first(nights, caplog):
