@@ -217,7 +217,23 @@ def prepare_bench(
             f"fallback: {classifiers[_ALL]} is for all cameras, so none can be without"
         )
     seats = {camera: _seat(path, "classifier", form) for camera, path in classifiers.items()}
+    for camera, seat in seats.items():
+        trained = _trained_on(seat.recipe)
+        if camera != _ALL and trained - {camera}:
+            text = "%s scores camera %s, and was trained on stamps of camera %s"
+            log.warning(text, seat.path, camera, ", ".join(sorted(trained)))
     return Bench(seats, None if fallback is None else _seat(fallback, FALLBACK, form))
+
+
+def _trained_on(recipe: Recipe | None) -> set[str]:
+    """Give the cameras whose stamps a classifier was trained on, as far as its recipe says."""
+    made = None if recipe is None else recipe.inputs.get("trainingset")
+    if made is None or made.recipe is None:
+        return set()
+    lists = (
+        item.recipe.options.get("camera") for item in made.recipe.inputs.values() if item.recipe
+    )
+    return {camera for camera in lists if isinstance(camera, str)}
 
 
 def _seat(path: Path, name: str, form: StampForm | None) -> Seat:

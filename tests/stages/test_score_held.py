@@ -108,7 +108,9 @@ def judged(folder, model, accepted):
 
 def test_a_good_night_passes(sky, model, accepted, tmp_path, caplog):
     exposures = copy_of_last_night(sky, tmp_path)
-    assert judged(tmp_path, model, accepted) == (False, dict.fromkeys(exposures, PASSED))
+    own = f"02a={model}"
+    assert judged(tmp_path, own, accepted) == (False, dict.fromkeys(exposures, PASSED))
+    assert "trained on" not in caplog.text
     assert not plot_path(tmp_path / "s.csv").exists()
     assert "held" not in caplog.text
 
@@ -133,6 +135,7 @@ def test_the_model_of_another_camera_is_held(sky, accepted, tmp_path, caplog):
     caplog.set_level("INFO")
     is_held, statuses = judged(tmp_path, f"02a={other}", accepted)
     assert "camera 02a is compared with the nights of another classifier" in caplog.text
+    assert "scores camera 02a, and was trained on stamps of camera 05r" in caplog.text
     assert is_held
     assert HELD in statuses.values()
 
