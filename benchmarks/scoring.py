@@ -17,6 +17,7 @@ whole command, from the database to the Parquet file.
 """
 
 import argparse
+import os
 import sqlite3
 import subprocess
 import sys
@@ -24,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -59,9 +61,11 @@ print(time.perf_counter() - begun)
 """
 
 _NIGHT_OF_EXPOSURES = 2_000
+# At real-time priority, its processes would starve what they wait for.
 _WHOLE_RUN = """
-import sys, time
+import os, sys, time
 from pathlib import Path
+os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 begun = time.perf_counter()
 from realbogus.stages.detections import score_detections
 if __name__ == "__main__":
@@ -204,34 +208,50 @@ def _exposure(file: Path) -> tuple[int, str]:
 
 
 def _score_night(name: str, path: Path, folder: Path, options: argparse.Namespace) -> None:
-    """Time the whole command, in two sizes, whose difference tells what an exposure takes."""
+    """Run the whole command, in two sizes, whose difference tells what an exposure takes."""
     counts = (options.exposures // 4, options.exposures)
-    took = {}
+    runs = []
     for count in counts:
         config = _repeat(options.survey.parent, folder / str(count), count)
         night = _exposure(config.parent / "survey.db")[1][3:8]
         (folder / "run.py").write_text(_WHOLE_RUN)
         words = [folder / "run.py", config, path, folder / f"{count}.parquet", night]
-        command = [sys.executable, *map(str, words)]
-        took[count], peak = _watch(command)
-        print(f"{name}: {count} exposures in {took[count]:.1f} s; {peak:.0f} MB in all processes")
-    each = (took[counts[1]] - took[counts[0]]) / (counts[1] - counts[0])
-    minutes = each * _NIGHT_OF_EXPOSURES / 60
+        runs.append(_watch([sys.executable, *map(str, words)]))
+        print(
+            f"{name}: {count} exposures in {runs[-1].seconds:.1f} s, {runs[-1].processor:.1f} s of "
+            f"processors; {runs[-1].memory:.0f} MB in all processes"
+        )
+    more = counts[1] - counts[0]
+    each = (runs[1].seconds - runs[0].seconds) / more
+    used = (runs[1].processor - runs[0].processor) / more
     print(
-        f"{name}: {each:.2f} s more for an exposure more: {_NIGHT_OF_EXPOSURES:,} exposures take "
-        f"{minutes:.0f} minutes"
+        f"{name}: {each:.2f} s more for an exposure more, {used:.2f} s of processors: "
+        f"{_NIGHT_OF_EXPOSURES:,} exposures take {each * _NIGHT_OF_EXPOSURES / 60:.0f} minutes, "
+        f"{used * _NIGHT_OF_EXPOSURES / 60 / available_cores():.0f} if nothing else runs"
     )
 
 
-def _watch(command: Sequence[str]) -> tuple[float, float]:
-    """Run a command; give the seconds that it prints, and the most MB of all its processes."""
-    peak = 0.0
+@dataclass
+class _Run:
+    """What a command took: seconds that it prints, those of processors, and the most MB."""
+
+    seconds: float = 0.0
+    processor: float = 0.0
+    memory: float = 0.0
+
+
+def _watch(command: Sequence[str]) -> _Run:
+    """Run a command, and look at all its processes meanwhile."""
+    took, used = _Run(), dict[int, float]()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         while process.poll() is None:
-            peak = max(peak, sum(map(_memory, _family(process.pid))))
+            family = _family(process.pid)
+            took.memory = max(took.memory, sum(map(_memory, family)))
+            used |= {pid: seconds for pid in family if (seconds := _used(pid))}
             time.sleep(0.1)
         assert process.stdout is not None
-        return float(process.stdout.read()), peak
+        took.seconds, took.processor = float(process.stdout.read()), sum(used.values())
+    return took
 
 
 def _family(pid: int) -> Sequence[int]:
@@ -242,6 +262,14 @@ def _family(pid: int) -> Sequence[int]:
             with suppress(OSError):
                 family += map(int, children.read_text().split())
     return family
+
+
+def _used(pid: int) -> float:
+    """Give the processor's seconds of a process."""
+    with suppress(OSError):
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def _memory(pid: int) -> float:
