@@ -113,6 +113,8 @@ class Server:
             assert self._process.poll() is None, (self.folder / "log").read_text()
             assert time.monotonic() < deadline, "the server does not answer"
             time.sleep(0.05)
+        # One that still recovers from a kill listens already, but would not hear that it is to end.
+        self.run("SELECT 1")
         return self
 
     def _answers(self):
