@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from realbogus.errors import ImageError
 from realbogus.fitsfiles import Header, encode_cards, header_value
-from realbogus.images import cut_stamps, masked_core_fraction, read_image_around
+from realbogus.images import (
+    CORE,
+    StampsAt,
+    cut_stamps,
+    masked_core_fraction,
+    read_image_around,
+)
 from realbogus.lists import Row, read_list_lines, read_list_recipe, write_list
 from realbogus.recipes import Recipe
 from realbogus.stamps import exposure_cards, plane_name, wcs_cards, write_cube, write_stamp
@@ -175,11 +181,10 @@ def cut_exposure(job: ExposureJob) -> Outcome:
         image = read_image_around(job.image, job.sources.x, job.sources.y, size=job.size)
     except ImageError as error:
         return Outcome(job.obs, problem=str(error))
-    stamps = cut_stamps(image, job.sources.x, job.sources.y, size=job.size)
-    usable = masked_core_fraction(stamps) <= MASKED_CORE
-    if not usable.all():
-        stamps = stamps[usable]
+    cores = cut_stamps(image, job.sources.x, job.sources.y, size=CORE)
+    usable = masked_core_fraction(cores) <= MASKED_CORE
     sources = job.sources.select(usable)
+    stamps = StampsAt(image, sources.x, sources.y, job.size)
     names = STAMP_FORMATS[job.stamp_format](job, sources, stamps, image.header)
     good = int(sources.is_real.sum())
     outcome = Outcome(job.obs, good, len(sources) - good, int((~usable).sum()))
@@ -206,9 +211,7 @@ def lines_of(location: Path, outcome: Outcome, folder: str) -> Sequence[str]:
     return lines[: outcome.good] if folder == FOLDERS["real"] else lines[outcome.good :]
 
 
-def _write_files(
-    job: ExposureJob, sources: Sources, stamps: NDArray[np.float32], header: Header
-) -> list[str]:
+def _write_files(job: ExposureJob, sources: Sources, stamps: StampsAt, header: Header) -> list[str]:
     shared = exposure_cards(header) + wcs_cards(header) + encode_cards([("EXPNAME", job.obs)])
     references = _references(job, sources, header)
     names = [
@@ -233,9 +236,7 @@ def _write_files(
     return names
 
 
-def _write_cube(
-    job: ExposureJob, sources: Sources, stamps: NDArray[np.float32], header: Header
-) -> list[str]:
+def _write_cube(job: ExposureJob, sources: Sources, stamps: StampsAt, header: Header) -> list[str]:
     if not len(sources):
         return []
     kind = "" if job.kind == "all" else f"_{job.kind}"
@@ -253,9 +254,10 @@ def _write_cube(
     return [plane_name(name, plane) for plane in range(len(sources))]
 
 
-STAMP_FORMATS: Mapping[
-    str, Callable[[ExposureJob, Sources, NDArray[np.float32], Header], list[str]]
-] = {"files": _write_files, "cube": _write_cube}
+STAMP_FORMATS: Mapping[str, Callable[[ExposureJob, Sources, StampsAt, Header], list[str]]] = {
+    "files": _write_files,
+    "cube": _write_cube,
+}
 """How stamps are written: each in a file of its own, or those of an exposure in a cube."""
 
 _FOLDERS_OF: Mapping[str, Sequence[str]] = {"files": tuple(FOLDERS.values()), "cube": (_CUBES,)}

@@ -4,6 +4,7 @@ A database position ``(x, y)`` has the centre of the first pixel at (0.5, 0.5), 
 the pixel ``data[int(y), int(x)]``.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,17 @@ from numpy.typing import NDArray
 from realbogus.fitsfiles import FitsImage, Header, header_value, read_fits, read_touched
 
 __all__ = [
+    "CORE",
     "DifferenceImage",
+    "StampsAt",
     "cut_stamps",
     "masked_core_fraction",
     "read_image",
     "read_image_around",
 ]
 
-_CORE = 5
+CORE = 5
+"""Side in pixels of the middle of a stamp, of which not too much may be masked."""
 _OUTSIDE = 1e9
 # Stamps that are copied at a time, so that they stay in the processor's cache.
 _CACHED = 64
@@ -113,10 +117,40 @@ def cut_stamps(
     return stamps
 
 
+@dataclass(frozen=True)
+class StampsAt:
+    """The stamps that `cut_stamps` gives, cut only when they are asked for.
+
+    Attributes
+    ----------
+    image, x, y, size
+        As `cut_stamps` takes them.
+    """
+
+    image: DifferenceImage
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    size: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The number of stamps, and their sides."""
+        return (len(self.x), self.size, self.size)
+
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        """Cut some of the stamps."""
+        return cut_stamps(self.image, self.x[rows], self.y[rows], size=self.size)
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        """Cut all of them, one after the other."""
+        for start in range(0, len(self.x), _CACHED):
+            yield from self[start : start + _CACHED]
+
+
 def masked_core_fraction(stamps: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the masked fraction of the 5 x 5 pixels around each stamp's position, shape (n,)."""
     centre = stamps.shape[-1] // 2
-    core = slice(centre - _CORE // 2, centre + _CORE // 2 + 1)
+    core = slice(centre - CORE // 2, centre + CORE // 2 + 1)
     fractions: NDArray[np.float64] = np.isnan(stamps[:, core, core]).mean(axis=(1, 2))
     return fractions
 

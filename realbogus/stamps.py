@@ -20,6 +20,7 @@ from realbogus.files import atomic_path, write_small_file
 from realbogus.fitsfiles import (
     FitsImage,
     Header,
+    Planes,
     encode_cards,
     encode_image,
     encode_table,
@@ -195,7 +196,7 @@ def write_stamp(
 
 def write_cube(
     path: Path,
-    pixels: NDArray[np.float32],
+    pixels: Planes,
     *,
     shared: str,
     wcs: str = "",
@@ -207,8 +208,8 @@ def write_cube(
     ----------
     path : Path
         The file.
-    pixels : ndarray of shape (n, ny, nx)
-        ADU; masked pixels NaN; at least one plane.
+    pixels : ndarray of shape (n, ny, nx), or its like
+        ADU; masked pixels NaN; at least one plane. A few are asked for at a time.
     shared : str
         The cards that all planes share, from `exposure_cards` and more.
     wcs : str
@@ -225,10 +226,11 @@ def write_cube(
     """
     lengths = {name: len(column) for name, column in columns.items()}
     missing = [name for name in _COLUMNS if name not in lengths]
-    if missing or not len(pixels) or set(lengths.values()) != {len(pixels)}:
+    count = pixels.shape[0]
+    if missing or not count or set(lengths.values()) != {count}:
         raise StampError(
             f"{path}: a cube needs at least one plane and a row for each, with columns "
-            f"{', '.join(_COLUMNS)}; got {len(pixels)} planes and columns {lengths}"
+            f"{', '.join(_COLUMNS)}; got {count} planes and columns {lengths}"
         )
     with atomic_path(path) as part, part.open("wb") as stream:
         write_image(stream, pixels, encode_cards([("EXTEND", True)]) + shared)

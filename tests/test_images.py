@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from realbogus.errors import ImageError
 from realbogus.images import (
     DifferenceImage,
+    StampsAt,
     cut_stamps,
     masked_core_fraction,
     read_image,
@@ -230,3 +231,13 @@ def test_pixels_that_no_stamp_needs_are_not_there(tmp_path):
     assert np.array_equal(pixels[7:13], IMAGE.pixels[7:13])
     assert not pixels[:7].any()
     assert not pixels[13:].any()
+
+
+def test_stamps_cut_when_they_are_asked_for_are_those_cut_at_once():
+    image = DifferenceImage(unique_image(60, 50), -31415.0, None)
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(-5, 55, 200), rng.uniform(-5, 65, 200)
+    stamps, expected = StampsAt(image, x, y, 12), cut_stamps(image, x, y, size=12)
+    assert stamps.shape == expected.shape
+    assert np.array_equal(stamps[30:90], expected[30:90], equal_nan=True)
+    assert np.array_equal(list(stamps), expected, equal_nan=True)

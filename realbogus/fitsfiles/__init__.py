@@ -15,6 +15,7 @@ from realbogus.fitsfiles.reading import (
     read_touched,
 )
 from realbogus.fitsfiles.writing import (
+    Planes,
     encode_cards,
     encode_image,
     encode_table,
@@ -25,6 +26,7 @@ from realbogus.fitsfiles.writing import (
 __all__ = [
     "FitsImage",
     "Header",
+    "Planes",
     "check_fits",
     "encode_cards",
     "encode_image",

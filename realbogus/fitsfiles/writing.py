@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from astropy.io import fits
@@ -14,14 +14,32 @@ from numpy.typing import NDArray
 
 from realbogus.files import atomic_path
 
-__all__ = ["encode_cards", "encode_image", "encode_table", "write_image", "write_packed"]
+__all__ = [
+    "Planes",
+    "encode_cards",
+    "encode_image",
+    "encode_table",
+    "write_image",
+    "write_packed",
+]
 
 _BLOCK = 2880
 _CARD = 80
 _KEYWORD = re.compile(r"[A-Z0-9_-]{1,8}", re.ASCII)
 _SIMPLE_TEXT = re.compile(r"[ -&(-~]{1,60}", re.ASCII)
 # Pixels that are turned into the bytes of a file at a time.
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
+
+
+class Planes(Protocol):
+    """An array of float32, or what gives its slices along the first axis as they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the whole array."""
+
+    def __getitem__(self, rows: slice, /) -> NDArray[np.float32]:
+        """Give the array of some rows."""
 
 
 def write_packed(path: Path, pixels: NDArray[Any], cards: Mapping[str, object]) -> None:
@@ -61,23 +79,24 @@ def encode_image(pixels: NDArray[np.float32], cards: str) -> bytes:
     return _image_header(pixels.shape, cards) + _padded(pixels.astype(">f4").tobytes(), b"\0")
 
 
-def write_image(stream: BinaryIO, pixels: NDArray[np.float32], cards: str) -> None:
+def write_image(stream: BinaryIO, pixels: Planes, cards: str) -> None:
     """Write a float32 image or cube to a stream, as the first HDU of a FITS file.
 
     Parameters
     ----------
     stream : binary file
         Open for writing.
-    pixels : ndarray of shape (ny, nx) or (n, ny, nx)
-        ADU.
+    pixels : ndarray of shape (ny, nx) or (n, ny, nx), or its like
+        ADU. A few rows or planes are asked for at a time.
     cards : str
         Further header cards, from `encode_cards`.
     """
     stream.write(_image_header(pixels.shape, cards))
-    flat = pixels.reshape(-1)
-    for start in range(0, flat.size, _CHUNK):
-        stream.write(flat[start : start + _CHUNK].astype(">f4").data)
-    stream.write(b"\0" * (-flat.nbytes % _BLOCK))
+    count, *sides = pixels.shape
+    some = max(_CHUNK // math.prod(sides), 1)
+    for start in range(0, count, some):
+        stream.write(pixels[start : start + some].astype(">f4").data)
+    stream.write(b"\0" * (-4 * math.prod(pixels.shape) % _BLOCK))
 
 
 def encode_table(columns: Mapping[str, NDArray[Any]], *, name: str, cards: str = "") -> bytes:
