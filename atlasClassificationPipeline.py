@@ -205,13 +205,17 @@ class BuildMLDataset(_LocatedTask):
     r = luigi.OptionalIntParameter(default=None, description="rotation step of copies: 90 or 180")
     N = luigi.Parameter(default="signPreserveNorm", description="normalisation")
     m = luigi.OptionalFloatParameter(default=None, description="value of masked pixels")
+    psf = luigi.BoolParameter(default=False, description="tell d4psf how wide the PSF is")
     testFraction = luigi.FloatParameter(default=0.25, description="of the objects")
     holdoutNights = luigi.Parameter(
         default="", description="nights, or how many of the newest, to test on instead"
     )
     seed = luigi.IntParameter(default=0, description="of the draws")
 
-    content_options = (*("e", "E", "s", "r", "N", "m"), *("testFraction", "holdoutNights", "seed"))
+    content_options = (
+        *("e", "E", "s", "r", "N", "m", "psf"),
+        *("testFraction", "holdoutNights", "seed"),
+    )
 
     def content_inputs(self) -> Mapping[str, Path]:
         return {name: self.path(name, f"{name}.txt") for name in ("good", "bad")}
@@ -237,7 +241,9 @@ class BuildMLDataset(_LocatedTask):
 
         held_out = list(parse_holdout(self.holdoutNights)) or None
         normalisation = canonical_name(self.N)
-        return {**super().wanted_options(), "N": normalisation, "holdoutNights": held_out}
+        psf = self.psf or None
+        wanted = super().wanted_options()
+        return {**wanted, "N": normalisation, "psf": psf, "holdoutNights": held_out}
 
     def run(self) -> None:
         from realbogus.stages.build import build_dataset
@@ -253,6 +259,7 @@ class BuildMLDataset(_LocatedTask):
             rotation=self.r,
             normalisation=self.N,
             mask_value=self.m,
+            psf=self.psf,
             test_fraction=self.testFraction,
             holdout_nights=parse_holdout(self.holdoutNights),
             seed=self.seed,
@@ -265,11 +272,14 @@ class KerasTensorflowClassifier(_LocatedTask):
     outputcsv = luigi.Parameter(default="", description="score file (stampLocation/scores.csv)")
     trainingset = luigi.Parameter(default="", description="data set (stampLocation/dataset.h5)")
     classifierfile = luigi.Parameter(default="", description="classifier (stampLocation/model.h5)")
-    model = luigi.Parameter(default="psat", description="psat, d4, d4fast or FILE.py:function")
+    model = luigi.Parameter(
+        default="psat", description="psat, d4, d4fast, d4psf or FILE.py:function"
+    )
     scheme = luigi.Parameter(default="plain", description="how to train: plain or cycle")
     epochs = luigi.OptionalIntParameter(default=None, description="passes over the training part")
     batch = luigi.OptionalIntParameter(default=None, description="stamps a step")
     patience = luigi.OptionalIntParameter(default=None, description="epochs that are no better")
+    networks = luigi.OptionalIntParameter(default=None, description="whose mean is taken (1)")
     startFrom = luigi.Parameter(default="", description="a classifier to go on from")
     calibration = luigi.Parameter(
         default="auto", description="temperature, isotonic, none, or auto for the best"
@@ -279,8 +289,8 @@ class KerasTensorflowClassifier(_LocatedTask):
     seed = luigi.IntParameter(default=0, description="of weights, order and dropout")
 
     content_options = (
-        *("model", "scheme", "epochs", "batch", "patience", "calibration"),
-        *("validationFraction", "seed"),
+        *("model", "scheme", "epochs", "batch", "patience", "networks"),
+        *("calibration", "validationFraction", "seed"),
     )
 
     def content_inputs(self) -> Mapping[str, Path]:
@@ -314,6 +324,7 @@ class KerasTensorflowClassifier(_LocatedTask):
             epochs=self.epochs,
             batch=self.batch,
             patience=self.patience,
+            networks=self.networks,
             start_from=Path(self.startFrom) if self.startFrom else None,
             calibration=self.calibration,
             validation_fraction=self.validationFraction,

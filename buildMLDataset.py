@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "(bg_sub_spn) (%(default)s)",
     )
     add("-m", type=float, help="value of masked pixels in stamps of integers (none)")
+    add("--psf", action="store_true", help="tell networks such as d4psf how wide the PSF is")
     add("--testFraction", type=float, default=0.25, help="of the objects (%(default)s)")
     add(
         "--holdoutNights",
@@ -52,6 +53,7 @@ def _build(options: argparse.Namespace) -> None:
         rotation=options.r,
         normalisation=options.N,
         mask_value=options.m,
+        psf=options.psf,
         test_fraction=options.testFraction,
         holdout_nights=parse_holdout(options.holdoutNights),
         seed=options.seed,

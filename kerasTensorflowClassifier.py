@@ -19,12 +19,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     add(
         "--model",
         default="psat",
-        help="psat, d4, d4fast or your own, FILE.py:function (%(default)s)",
+        help="psat, d4, d4fast, d4psf or your own, FILE.py:function (%(default)s)",
     )
     add("--scheme", default="plain", help="how to train: plain or cycle (%(default)s)")
     add("--epochs", type=int, help="passes over the training part (as the scheme has it)")
     add("--batch", type=int, help="stamps a step (as the scheme has it)")
     add("--patience", type=int, help="stop after so many epochs that are no better (never)")
+    add("--networks", type=int, help="train so many, and take the mean of their scores (1)")
     add("--startFrom", type=Path, help="a classifier to go on from, as of another camera")
     add(
         "--calibration",
@@ -55,6 +56,7 @@ def _train(options: argparse.Namespace) -> None:
         epochs=options.epochs,
         batch=options.batch,
         patience=options.patience,
+        networks=options.networks,
         start_from=options.startFrom,
         calibration=options.calibration,
         validation_fraction=options.validationFraction,

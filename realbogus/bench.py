@@ -250,7 +250,7 @@ def _seat(path: Path, name: str, form: StampForm | None) -> Seat:
         obeys_header=True,
         stamp_side=None if form is None else form.side,
     )
-    return Seat(path, recipe, options, Treatment(cut, options.normalisation))
+    return Seat(path, recipe, options, Treatment(cut, options.normalisation, psf=options.psf))
 
 
 @lru_cache(maxsize=_KEPT)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.errors import StampError, StampSizeError
-from realbogus.fitsfiles import FitsImage, header_value, read_fits
+from realbogus.fitsfiles import FitsImage, Header, header_value, read_fits
 from realbogus.plainfits import LONGEST_HEADER, Layout, card_number, find_layout
 from realbogus.stamps import crop_window
 
@@ -123,7 +123,7 @@ def announce_crops(folder: Path, files: NDArray[np.bytes_], planes: NDArray[np.i
                 _announce(os.path.join(base, files[start]), planes[start:stop])  # noqa: PTH118
 
 
-def crop_stamps(stamps: NDArray[np.float32], cut: Cut) -> Crops:
+def crop_stamps(stamps: NDArray[np.float32], cut: Cut, *, header: Header) -> Crops:
     """Give the middles of stamps that are in memory, as `read_crops` gives them of files.
 
     Parameters
@@ -132,10 +132,13 @@ def crop_stamps(stamps: NDArray[np.float32], cut: Cut) -> Crops:
         ADU, masked pixels NaN.
     cut : Cut
         What to take of each.
+    header : Header
+        Of the image that they are of.
     """
     pixels = np.empty((len(stamps), cut.side, cut.side), np.float32)
     _place(b"", stamps, cut, pixels)
-    return Crops(pixels, np.full(len(stamps), np.nan, np.float32))
+    seeing = _header_number(header, _SEEING)
+    return Crops(pixels, np.full(len(stamps), seeing, np.float32))
 
 
 def _runs(files: NDArray[np.bytes_], planes: NDArray[np.integer]) -> Iterator[tuple[int, int]]:
@@ -291,7 +294,11 @@ def _place(
 
 
 def _number(image: FitsImage, keyword: str) -> float:
-    value = header_value(image.header, keyword)
+    return _header_number(image.header, keyword)
+
+
+def _header_number(header: Header, keyword: str) -> float:
+    value = header_value(header, keyword)
     return float(value) if isinstance(value, int | float) else _NAN
 
 

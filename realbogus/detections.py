@@ -128,7 +128,8 @@ def features_at(
     stamps = cut_stamps(image, x, y, size=_side(treatment))
     usable = np.flatnonzero(masked_core_fraction(stamps) <= MASKED_CORE)
     chosen = stamps if len(usable) == len(stamps) else stamps[usable]
-    crops = crop_stamps(chosen, replace(treatment.cut, stamp_side=None))
+    cut = replace(treatment.cut, stamp_side=None)
+    crops = crop_stamps(chosen, cut, header=image.header)
     features = treat_crops(crops, treatment, is_train=np.zeros(len(usable), np.bool_))
     return usable[features.rows], features.pixels
 

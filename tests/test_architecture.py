@@ -62,7 +62,7 @@ HOMES = {
     "sqlalchemy": {"database"},
     "sqlite3": set(),
     "subprocess": {"fetch"},
-    "tensorflow": set(),
+    "tensorflow": {"models.devices"},
     "tqdm": {"cli", "parallel", "models"},
     "urllib.request": {"fetch"},
     "yaml": {"config"},

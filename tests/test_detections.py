@@ -31,7 +31,7 @@ def image(tmp_path_factory):
     pixels[60:80, 20:110] = MASK
     pixels[::7, ::5] = MASK
     path = tmp_path_factory.mktemp("image") / f"{OBS}.diff.fz"
-    return write_fits(path, pixels, packing="RICE_1", MASKVAL=float(MASK))
+    return write_fits(path, pixels, packing="RICE_1", MASKVAL=float(MASK), FWHM=3.1)
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +41,8 @@ def scorer(tmp_path_factory):
     return Scorer(path, "one", treatment(10))
 
 
-def treatment(extent, norm="signPreserveNorm", mask_value=None):
-    return Treatment(Cut(extent, mask_value=mask_value, stamp_side=200), norm)
+def treatment(extent, norm="signPreserveNorm", mask_value=None, psf=False):
+    return Treatment(Cut(extent, mask_value=mask_value, stamp_side=200), norm, psf=psf)
 
 
 def draw_positions(n=300):
@@ -57,9 +57,12 @@ def positions_of(x, y):
 
 
 @pytest.mark.parametrize("norm", NORMALISATIONS)
-@pytest.mark.parametrize(("extent", "mask_value"), [(10, None), (20, None), (1, None), (3, 1007.0)])
+@pytest.mark.parametrize(
+    ("extent", "mask_value", "psf"),
+    [(10, None, False), (20, None, True), (1, None, False), (3, 1007.0, True)],
+)
 def test_features_are_those_of_training_stamps_bit_by_bit(
-    image, tmp_path, norm, extent, mask_value
+    image, tmp_path, norm, extent, mask_value, psf
 ):
     x, y = draw_positions()
     number = np.arange(1, len(x) + 1, dtype=np.uint64)
@@ -75,8 +78,10 @@ def test_features_are_those_of_training_stamps_bit_by_bit(
         np.full(len(listed.stamps), -1, np.int32),
         np.zeros(len(listed.stamps), bool),
     )
-    expected = make_features(stamps, Treatment(cut, norm))
-    places, pixels = features_at(read_image(image), x, y, treatment(extent, norm, mask_value))
+    expected = make_features(stamps, Treatment(cut, norm, psf=psf))
+    assert (expected.seeing == np.float32(3.1)).all()
+    asked = treatment(extent, norm, mask_value, psf)
+    places, pixels = features_at(read_image(image), x, y, asked)
     found = [int(name) - 1 for name in listed.objects.tolist()]
     assert places.tolist() == [found[row] for row in expected.rows]
     assert pixels.tobytes() == expected.pixels.tobytes()

@@ -4,14 +4,18 @@ import pytest
 from realbogus.models.backend import keras
 from realbogus.models.orientations import ORIENTATIONS, orient
 from realbogus.models.prediction import predict
-from realbogus.models.registry import build_model
+from realbogus.models.registry import WANT_PSF, build_model
 from realbogus.models.symmetry import OrientedConv
 
 
 def about_the_source(stamps, element):
-    """Turn or mirror stamps about their source, beside the middle where the side is even."""
+    """Turn or mirror stamps about their source, beside the middle where the side is even.
+
+    The first pixel stays: it may say how wide the PSF is, and else no symmetric network sees it.
+    """
     turned, first = stamps.copy(), 1 - stamps.shape[1] % 2
     turned[:, first:, first:] = [orient(stamp, element) for stamp in stamps[:, first:, first:]]
+    turned[:, 0, 0] = stamps[:, 0, 0]
     return turned
 
 
@@ -23,7 +27,7 @@ def test_the_eight_orientations_are_all_different_and_closed():
     assert twice == all_of_them
 
 
-@pytest.mark.parametrize("name", ["d4", "d4fast"])
+@pytest.mark.parametrize("name", ["d4", "d4fast", "d4psf"])
 @pytest.mark.parametrize("side", [10, 20, 21, 30, 32, 40])
 @pytest.mark.parametrize("element", range(1, ORIENTATIONS))
 def test_the_score_does_not_depend_on_the_direction(name, side, element):
@@ -44,6 +48,16 @@ def network(name, side):
         keras.utils.set_random_seed(side)
         _MADE[name, side] = build_model(name, side)
     return _MADE[name, side]
+
+
+@pytest.mark.parametrize("name", ["d4", "d4psf"])
+@pytest.mark.parametrize("side", [20, 32])
+def test_only_a_network_that_wants_to_know_reads_the_first_pixel(name, side):
+    stamps = np.random.default_rng(side).normal(0, 2, (6, side, side)).astype(np.float32)
+    other = stamps.copy()
+    other[:, 0, 0] += 1
+    difference = predict(network(name, side), other) - predict(network(name, side), stamps)
+    assert (np.abs(difference).max() > 1e-4) == (name in WANT_PSF)
 
 
 def test_the_documented_network_depends_on_the_direction():

@@ -19,7 +19,7 @@ def build_described(path: Path, described: Sequence[Layer], *, side: int) -> ker
     path : Path
         The file, for messages.
     described : sequence of (str, mapping)
-        From `read_layers`: a chain of layers as Keras 2 and 3 describe it.
+        From `read_networks`: a chain of layers as Keras 2 and 3 describe it.
     side : int
         In pixels.
 

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from realbogus.files import atomic_path
 
-__all__ = ["Progress", "checkpoint_path", "read_progress", "write_history", "write_progress"]
+__all__ = [
+    "Progress",
+    "checkpoint_path",
+    "history_path",
+    "read_progress",
+    "write_history",
+    "write_progress",
+]
 
 _DAMAGE = (OSError, EOFError, ValueError, LookupError, TypeError, zipfile.BadZipFile, zlib.error)
 _STATE = "state"
@@ -43,9 +50,18 @@ class Progress:
     variables: list[NDArray[Any]]
 
 
-def checkpoint_path(classifier: Path) -> Path:
-    """Give the file that holds the progress of a classifier's training."""
-    return classifier.with_name(f".{classifier.name}.training.npz")
+def checkpoint_path(classifier: Path, network: int = 1) -> Path:
+    """Give the file that holds the progress of a classifier's training, or of its nth network."""
+    return classifier.with_name(f".{classifier.name}.training{_number(network)}.npz")
+
+
+def history_path(classifier: Path, network: int = 1) -> Path:
+    """Give the table of the epochs of a classifier, or of its nth network."""
+    return classifier.with_suffix(f".history{_number(network)}.csv")
+
+
+def _number(network: int) -> str:
+    return "" if network == 1 else str(network)
 
 
 def write_progress(path: Path, progress: Progress) -> None:

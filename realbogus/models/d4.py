@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from realbogus.models.backend import keras, layers
 from realbogus.models.symmetry import Fovea, OrientedConv, OrientedPool
 
-__all__ = ["build_d4", "build_d4_fast"]
+__all__ = ["build_d4", "build_d4_fast", "build_d4_psf"]
 
 _LAST = 32
 _DENSE = 32
@@ -26,9 +26,15 @@ def build_d4(side: int) -> keras.Model:
     keras.Model
         From (n, side, side, 1) to (n, 2): the probabilities of bogus and of real.
     """
-    fovea = _fovea(side)
-    first = [OrientedConv(4, 3, lifts=True), layers.ReLU(), layers.SpatialDropout2D(_DROPPED)]
-    return _chain("d4", side, [fovea, *first], fovea.steps, (8, 8))
+    return _d4("d4", side, psf=False)
+
+
+def build_d4_psf(side: int) -> keras.Model:
+    """Make the same, but that the first pixel of a stamp says how wide the PSF is.
+
+    Takes and gives what `build_d4` does.
+    """
+    return _d4("d4psf", side, psf=True)
 
 
 def build_d4_fast(side: int) -> keras.Model:
@@ -43,8 +49,14 @@ def build_d4_fast(side: int) -> keras.Model:
     return _chain("d4fast", side, [fovea, first, layers.ReLU()], length, (8,))
 
 
-def _fovea(side: int) -> Fovea:
-    fovea = Fovea()
+def _d4(name: str, side: int, *, psf: bool) -> keras.Model:
+    fovea = _fovea(side, psf=psf)
+    first = [OrientedConv(4, 3, lifts=True), layers.ReLU(), layers.SpatialDropout2D(_DROPPED)]
+    return _chain(name, side, [fovea, *first], fovea.steps, (8, 8))
+
+
+def _fovea(side: int, *, psf: bool = False) -> Fovea:
+    fovea = Fovea(psf)
     fovea.build((None, side, side, 1))
     return fovea
 

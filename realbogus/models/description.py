@@ -12,8 +12,9 @@ from typing import Any
 
 from realbogus.errors import ModelError
 from realbogus.hdf5 import open_hdf5
+from realbogus.models.files import MOST_NETWORKS
 
-__all__ = ["INPUT", "Layer", "layer_options", "read_layers", "require_known_layers"]
+__all__ = ["INPUT", "Layer", "layer_options", "read_networks", "require_known_layers"]
 
 Layer = tuple[str, Mapping[str, Any]]
 """The kind of a layer, and its options."""
@@ -32,7 +33,7 @@ _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "SpatialDropout2D": ("rate",),
 }
 _OWN: Mapping[str, tuple[str, ...]] = {
-    "Fovea": (),
+    "Fovea": ("psf",),
     "OrientedConv": ("filters", "size", "padding", "stride", "lifts"),
     "OrientedPool": (),
 }
@@ -50,13 +51,21 @@ _PLAIN: Mapping[str, tuple[Any, ...]] = {
 INPUT = "InputLayer"
 """The kind of layer that only says what comes in."""
 
+# What Keras calls a chain of layers, and the mean of several.
+_NETWORK, _MEAN = "Sequential", "Average"
+
 _ACTIVATIONS = ("elu", "linear", "relu", "sigmoid", "softmax", "tanh")
 _WORDS = {"padding": ("same", "valid"), "activation": _ACTIVATIONS}
 _LARGEST = 10_000
 
 
-def read_layers(path: Path) -> list[Layer] | None:
-    """Read the kinds and options of a network's layers; None if the file holds weights alone.
+def read_networks(path: Path) -> list[list[Layer]] | None:
+    """Read the kinds and options of the layers of a network, or of several whose mean is taken.
+
+    Returns
+    -------
+    list of list of (str, mapping) or None
+        A chain of layers for each network; None if the file holds weights alone.
 
     Raises
     ------
@@ -70,14 +79,13 @@ def read_layers(path: Path) -> list[Layer] | None:
         content = json.loads(text)
         described = content["config"]
         # Before version 2.2.3 Keras wrote the list of layers alone.
-        listed = described if isinstance(described, list) else described["layers"]
-        return [(str(layer["class_name"]), dict(layer["config"])) for layer in listed]
+        return _networks(described if isinstance(described, list) else described["layers"])
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise ModelError(f"{path}: its description of the network is damaged") from error
 
 
 def require_known_layers(path: Path, described: Sequence[Layer]) -> None:
-    """Check that a file describes known layers only, none of which can hold code.
+    """Check that a network consists of known layers only, none of which can hold code.
 
     Raises
     ------
@@ -109,6 +117,21 @@ def layer_options(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     names = [*_OPTIONS.get(kind, ()), *_OWN.get(kind, ())]
     given = {name: config[name] for name in names if config.get(name) is not None}
     return {name: _checked(kind, name, value) for name, value in given.items()}
+
+
+def _networks(listed: Sequence[Any]) -> list[list[Layer]]:
+    """Tell a mean of networks from a single chain of layers."""
+    chain = _chain(listed)
+    inner = [config["layers"] for kind, config in chain if kind == _NETWORK]
+    if [kind for kind, _ in chain] != [INPUT, *[_NETWORK] * len(inner), _MEAN]:
+        return [chain]
+    if not 1 <= len(inner) <= MOST_NETWORKS:
+        raise ValueError(f"{len(inner)} networks")
+    return [_chain(layers) for layers in inner]
+
+
+def _chain(listed: Sequence[Any]) -> list[Layer]:
+    return [(str(layer["class_name"]), dict(layer["config"])) for layer in listed]
 
 
 def _read_hdf5(path: Path) -> str | None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.errors import ModelError
-from realbogus.models.description import read_layers, require_known_layers
+from realbogus.models.description import read_networks, require_known_layers
 from realbogus.models.files import user_file
 from realbogus.models.graph import IN, graph_of
 from realbogus.models.onnx_format import assemble
@@ -89,10 +89,11 @@ def _onnx(path: Path, recipe: Recipe | None, side: int, own: str | None) -> Netw
     if not isinstance(name, str) or user_file(name) is not None:
         raise ModelError(f"{path}: its network is {name!r}, which only Keras can make")
     try:
-        described = read_layers(path)
+        described = read_networks(path)
         if described is None:
             raise ModelError(f"{path}: holds weights alone")
-        require_known_layers(path, described)
+        for chain in described:
+            require_known_layers(path, chain)
         graph = graph_of(read_trained_layers(path, described), side=side)
         return _OnnxNetwork(assemble(graph).SerializeToString())
     except ModelError:

@@ -15,12 +15,14 @@ from realbogus.pooling import Pool
 from realbogus.recipes import Recipe
 
 __all__ = [
+    "MOST_NETWORKS",
     "RECIPE_MEMBER",
     "SUFFIXES",
     "FeatureOptions",
     "read_calibration",
     "read_feature_options",
     "read_model_recipe",
+    "read_network_count",
     "read_pool",
     "require_suffix",
     "user_file",
@@ -28,6 +30,9 @@ __all__ = [
 
 SUFFIXES = (".h5", ".keras")
 RECIPE_MEMBER = "recipe.json"
+MOST_NETWORKS = 32
+"""Whose mean one classifier may be."""
+
 _LARGEST_RECIPE = 2**26
 _LARGEST_EXTENT = 500
 
@@ -44,11 +49,14 @@ class FeatureOptions:
         One of the normalisations.
     mask_value : float or None
         The value that marks masked pixels, besides NaN.
+    psf : bool
+        Whether the first pixel says how wide the exposure's PSF is.
     """
 
     extent: int = 10
     normalisation: str = "signPreserveNorm"
     mask_value: float | None = None
+    psf: bool = False
 
 
 def read_model_recipe(path: Path) -> Recipe | None:
@@ -86,6 +94,22 @@ def read_calibration(recipe: Recipe | None) -> Calibration:
     """
     record = {} if recipe is None else recipe.results.get("calibration", {})
     return Calibration.from_record(record) if record else Calibration()
+
+
+def read_network_count(path: Path, recipe: Recipe | None) -> int:
+    """Read of how many networks a classifier is the mean; 1 if its recipe does not say.
+
+    Raises
+    ------
+    ModelError
+        If what the recipe says is no such number.
+    """
+    count = None if recipe is None else recipe.options.get("networks")
+    if count is None:
+        return 1
+    if type(count) is not int or not 1 <= count <= MOST_NETWORKS:
+        raise ModelError(f"{path}: its recipe gives no number of networks; got {count!r:.40}")
+    return count
 
 
 def read_pool(path: Path, recipe: Recipe | None) -> Pool:
@@ -133,7 +157,11 @@ def read_feature_options(path: Path, recipe: Recipe | None) -> FeatureOptions:
         normalisation = canonical_name(str(recipe.options.get("N")))
     except ConfigError as error:
         raise ModelError(f"{path}: in its recipe, {error}") from error
-    return FeatureOptions(extent, normalisation, None if mask_value is None else float(mask_value))
+    psf = recipe.options.get("psf")
+    if psf not in (None, False, True):
+        raise ModelError(f"{path}: its recipe says {psf!r:.40} of the PSF (psf), not yes or no")
+    mask = None if mask_value is None else float(mask_value)
+    return FeatureOptions(extent, normalisation, mask, bool(psf))
 
 
 def require_suffix(path: Path) -> None:

@@ -1,6 +1,6 @@
 """A network as a graph of a few operators on arrays, named and meant as ONNX has them.
 
-It is made of a chain of known layers and their weights: of those in a file, which need no Keras, or
+It is made of chains of known layers and their weights: of those in a file, which need no Keras, or
 of a network of Keras.
 """
 
@@ -77,8 +77,8 @@ class Graph:
         return name
 
 
-def graph_of(layers: Sequence[TrainedLayer], *, side: int) -> Graph:
-    """Make the graph of a chain of layers, for features of shape (side, side).
+def graph_of(networks: Sequence[Sequence[TrainedLayer]], *, side: int) -> Graph:
+    """Make the graph of a chain of layers, or of the mean of several, for (side, side) features.
 
     Raises
     ------
@@ -86,16 +86,10 @@ def graph_of(layers: Sequence[TrainedLayer], *, side: int) -> Graph:
         If a layer, or an option of one, is not known, or its weights are not as it wants them.
     """
     graph = Graph(side)
-    graph.step("Transpose", perm=[0, 3, 1, 2])  # (n, 1, ny, nx)
-    for layer in layers:
-        if layer.kind not in _LAYERS:
-            known = ", ".join(sorted(set(_LAYERS) - {INPUT}))
-            raise ModelError(f"a layer {layer.kind} can't be exported: only {known}")
-        try:
-            options = layer_options(layer.kind, layer.config)
-            _LAYERS[layer.kind](graph, options, layer.weights)
-        except (ValueError, TypeError, LookupError) as error:
-            raise ModelError(f"a layer {layer.kind} can't be exported ({error})") from error
+    stamps = graph.step("Transpose", perm=[0, 3, 1, 2])  # (n, 1, ny, nx)
+    outputs = [_add_chain(graph, stamps, layers) for layers in networks]
+    if len(outputs) > 1:
+        graph.join("Mean", outputs)
     operator, inputs, _, attributes = graph.nodes.pop()
     graph.nodes.append((operator, inputs, OUT, attributes))
     return graph
@@ -110,6 +104,21 @@ def weight_count(kind: str, config: Mapping[str, Any]) -> int:
 
 _Options = Mapping[str, Any]
 _Weights = Sequence[Floats]
+
+
+def _add_chain(graph: Graph, stamps: str, layers: Sequence[TrainedLayer]) -> str:
+    """Add a network, and give the name of what comes out."""
+    graph.current, graph.channels = stamps, 1
+    for layer in layers:
+        if layer.kind not in _LAYERS:
+            known = ", ".join(sorted(set(_LAYERS) - {INPUT}))
+            raise ModelError(f"a layer {layer.kind} can't be exported: only {known}")
+        try:
+            options = layer_options(layer.kind, layer.config)
+            _LAYERS[layer.kind](graph, options, layer.weights)
+        except (ValueError, TypeError, LookupError) as error:
+            raise ModelError(f"a layer {layer.kind} can't be exported ({error})") from error
+    return graph.current
 
 
 def _activate(graph: Graph, activation: str) -> None:
@@ -158,7 +167,7 @@ def _oriented_pool(graph: Graph, options: _Options, weights: _Weights) -> None:
 
 def _fovea(graph: Graph, options: _Options, weights: _Weights) -> None:
     """Do what `realbogus.models.symmetry.Fovea` does."""
-    window = fovea_window(graph.side)
+    window, stamps = fovea_window(graph.side), graph.current
     _slice(graph, window.first, window.last)
     whole = graph.current
     graph.join("Equal", [whole, graph.constant(np.zeros(1, np.float32))])
@@ -169,8 +178,18 @@ def _fovea(graph: Graph, options: _Options, weights: _Weights) -> None:
     far = graph.step("AveragePool", kernel_shape=[3, 3], strides=[2, 2])
     graph.current = both
     _slice(graph, window.margin, window.margin + window.steps)
-    graph.join("Concat", [graph.current, far], axis=_CHANNELS)
-    graph.channels = _FOVEA_MAPS
+    maps = [graph.current, far]
+    if options.get("psf"):
+        maps.append(_first_pixel(graph, stamps, window.steps))
+    graph.join("Concat", maps, axis=_CHANNELS)
+    graph.channels = _FOVEA_MAPS + len(maps) - 2
+
+
+def _first_pixel(graph: Graph, stamps: str, side: int) -> str:
+    """Give a map of that side that has the first pixel's value everywhere."""
+    graph.current = stamps
+    _slice(graph, 0, 1)
+    return graph.step("Mul", np.ones((1, 1, side, side), np.float32))
 
 
 def _slice(graph: Graph, start: int, end: int) -> None:

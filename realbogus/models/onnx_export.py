@@ -12,6 +12,7 @@ import numpy as np
 from realbogus.errors import ModelError
 from realbogus.files import atomic_path
 from realbogus.models.backend import keras
+from realbogus.models.committee import members
 from realbogus.models.graph import IN, TrainedLayer, graph_of
 from realbogus.models.onnx_format import assemble
 from realbogus.models.prediction import predict
@@ -34,7 +35,7 @@ def export_onnx(path: Path, model: keras.Model, recipe: Recipe | None) -> None:
     path : Path
         The file to make.
     model : keras.Model
-        A chain of known layers.
+        A chain of known layers, or the mean of several.
     recipe : Recipe or None
         What made the network.
 
@@ -46,7 +47,8 @@ def export_onnx(path: Path, model: keras.Model, recipe: Recipe | None) -> None:
     import onnx
 
     side = int(model.input_shape[1])
-    exported = assemble(graph_of([_layer(item) for item in model.layers], side=side))
+    networks = [[_layer(item) for item in network.layers] for network in members(model)]
+    exported = assemble(graph_of(networks, side=side))
     if recipe is not None:
         onnx.helper.set_model_props(exported, {"recipe": recipe.to_json()})
     _require_agreement(exported, model, side)

@@ -7,19 +7,23 @@ from typing import Any
 
 from realbogus.errors import ConfigError, ModelError
 from realbogus.models.backend import keras
-from realbogus.models.d4 import build_d4, build_d4_fast
+from realbogus.models.d4 import build_d4, build_d4_fast, build_d4_psf
 from realbogus.models.files import user_file
 from realbogus.models.psat import build_psat
 from realbogus.options import require_choice
 
-__all__ = ["ARCHITECTURES", "build_model", "require_architecture"]
+__all__ = ["ARCHITECTURES", "WANT_PSF", "build_model", "require_architecture"]
 
 ARCHITECTURES: dict[str, Callable[[int], keras.Model]] = {
     "psat": build_psat,
     "d4": build_d4,
     "d4fast": build_d4_fast,
+    "d4psf": build_d4_psf,
 }
 """Functions from the side of a feature in pixels to an untrained network."""
+
+WANT_PSF = ("d4psf",)
+"""Those for features whose first pixel says how wide the PSF is."""
 
 
 def require_architecture(name: str) -> None:

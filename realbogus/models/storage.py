@@ -14,8 +14,9 @@ from realbogus.files import atomic_path
 from realbogus.hdf5 import write_recipe
 from realbogus.models.backend import keras
 from realbogus.models.building import build_described
-from realbogus.models.description import Layer, read_layers, require_known_layers
-from realbogus.models.files import RECIPE_MEMBER, require_suffix, user_file
+from realbogus.models.committee import join
+from realbogus.models.description import Layer, read_networks, require_known_layers
+from realbogus.models.files import RECIPE_MEMBER, read_network_count, require_suffix, user_file
 from realbogus.models.registry import build_model
 from realbogus.recipes import Recipe
 
@@ -75,14 +76,16 @@ def load_model(
     if not isinstance(name, str):
         raise ModelError(f"{path}: its recipe names no network")
     described = _described(path) if user_file(name) is None else None
-    if described is not None:
-        require_known_layers(path, described)
-    elif user_file(name) is not None and name != own:
+    for chain in described or []:
+        require_known_layers(path, chain)
+    if user_file(name) is not None and name != own:
         raise ModelError(f"{path}: its network is {name}: give that as model to have it run")
     if recipe is None and described is not None:
-        name, model = "that it describes", build_described(path, described, side=side)
+        name = "that it describes"
+        model = join([build_described(path, chain, side=side) for chain in described])
     else:
-        model = build_model(name, side)
+        count = read_network_count(path, recipe)
+        model = join([build_model(name, side) for _ in range(count)])
     try:
         model.load_weights(path)
     except _DAMAGE as error:
@@ -92,9 +95,9 @@ def load_model(
     return model
 
 
-def _described(path: Path) -> list[Layer] | None:
+def _described(path: Path) -> list[list[Layer]] | None:
     try:
-        return read_layers(path)
+        return read_networks(path)
     except ModelError:
         raise
     except _DAMAGE as error:

@@ -22,7 +22,17 @@ class Fovea(layers.Layer):  # type: ignore[misc]
     `fovea_window` says where they lie. What is exactly 0 was masked, but for a few pixels by
     chance. The five maps are the middle, its mask, and the means of 3 x 3 pixels in steps of two,
     of their masks and of their absolute values, which show raised noise.
+
+    Parameters
+    ----------
+    psf : bool
+        Whether a sixth map has everywhere the value of the stamp's first pixel, which says how wide
+        the PSF is. Of an even side, no other map has that pixel.
     """
+
+    def __init__(self, psf: bool = False) -> None:
+        super().__init__()
+        self.psf = psf
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         """Take the side from an input of shape (n, side, side, 1)."""
@@ -37,14 +47,17 @@ class Fovea(layers.Layer):  # type: ignore[misc]
         super().build(shape)
 
     def call(self, stamps: Any) -> Any:
-        """Give maps of shape (n, steps, steps, 5) of stamps of shape (n, side, side, 1)."""
+        """Give maps of shape (n, steps, steps, maps) of stamps of shape (n, side, side, 1)."""
         pixels = stamps[..., 0]  # (n, side, side)
         masks = keras.ops.cast(keras.ops.equal(pixels, 0), pixels.dtype)
         far = keras.ops.stack([pixels, masks, keras.ops.abs(pixels)], axis=1)
         far = self._shrunk(self._shrunk(far))  # (n, 3, steps, steps)
         start, end = self.first + self.margin, self.first + self.margin + self.steps
         near = keras.ops.stack([pixels, masks], axis=1)[:, :, start:end, start:end]
-        return keras.ops.transpose(keras.ops.concatenate([near, far], axis=1), (0, 2, 3, 1))
+        maps = [near, far]
+        if self.psf:
+            maps.append(pixels[:, np.newaxis, :1, :1] * keras.ops.ones_like(near[:, :1]))
+        return keras.ops.transpose(keras.ops.concatenate(maps, axis=1), (0, 2, 3, 1))
 
     def _shrunk(self, maps: Any) -> Any:
         """Shrink the last axis of (n, 3, a, side), and put it first of the two.
@@ -59,7 +72,7 @@ class Fovea(layers.Layer):  # type: ignore[misc]
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Give the shape of the output."""
-        return (shape[0], self.steps, self.steps, 5)
+        return (shape[0], self.steps, self.steps, 6 if self.psf else 5)
 
 
 class OrientedConv(layers.Layer):  # type: ignore[misc]

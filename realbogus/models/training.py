@@ -15,6 +15,7 @@ from realbogus.dataset import Part
 from realbogus.errors import ModelError
 from realbogus.models.backend import keras
 from realbogus.models.checkpoint import Progress, read_progress, write_progress
+from realbogus.models.devices import shared_batch, sharing
 from realbogus.models.feed import Feed
 from realbogus.models.optimiser import make_optimiser
 from realbogus.models.registry import build_model
@@ -78,6 +79,7 @@ def train(
     key: str = "",
     on_epoch: Callable[[History], None] | None = None,
     tensorboard: Path | None = None,
+    devices: Sequence[str] | None = None,
 ) -> Trained:
     """Train a network on the categorical cross-entropy.
 
@@ -98,6 +100,8 @@ def train(
         Is given what every epoch gave, after each of them.
     tensorboard : Path, optional
         Folder of logs for TensorBoard.
+    devices : sequence of str, optional
+        Share the batches among these, as `realbogus.models.devices.sharing` has it.
 
     Returns
     -------
@@ -111,10 +115,12 @@ def train(
     """
     keras.utils.set_random_seed(plan.seed)
     side = train_part.stamps.shape[-1]
-    model = build_model(plan.model, side)
-    if start:
-        model.set_weights(list(start))
-    _compile(model, plan, len(train_part))
+    with sharing(devices):
+        model = build_model(plan.model, side)
+        if start:
+            model.set_weights(list(start))
+        plan = replace(plan, batch=shared_batch(plan.batch, len(train_part), _devices(model)))
+        _compile(model, plan, len(train_part))
     done = read_progress(checkpoint, key) if checkpoint is not None else None
     if done is not None:
         _restore(model, done)
@@ -138,6 +144,10 @@ def _compile(model: keras.Model, plan: Plan, count: int) -> None:
     )
     model.compile(optimizer=optimiser, loss="categorical_crossentropy", metrics=["accuracy"])
     optimiser.build(model.trainable_variables)
+
+
+def _devices(model: keras.Model) -> int:
+    return int(model.distribute_strategy.num_replicas_in_sync)
 
 
 def _restore(model: keras.Model, progress: Progress) -> None:
@@ -177,11 +187,12 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         plan, epoch = self._plan, len(self.progress.history)
         others = [] if tensorboard is None else [keras.callbacks.TensorBoard(str(tensorboard))]
         if epoch < plan.epochs and not self._is_stale():
+            devices = _devices(model)
             model.fit(
                 Feed(part, batch=plan.batch, seed=plan.seed, epoch=epoch),
                 epochs=plan.epochs,
                 initial_epoch=epoch,
-                validation_data=_validation(validation),
+                validation_data=_validation(validation, devices),
                 callbacks=[self, *others],
                 shuffle=False,  # the feed does it
                 verbose=0,
@@ -214,8 +225,8 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         return patience is not None and done - self.progress.best_epoch >= patience > 0
 
 
-def _validation(part: Part) -> Any:
-    if not isinstance(part.stamps, np.ndarray):
-        return Feed(part, batch=_VALIDATION_BATCH, seed=None)
+def _validation(part: Part, devices: int) -> Any:
+    if devices > 1 or not isinstance(part.stamps, np.ndarray):
+        return Feed(part, batch=shared_batch(_VALIDATION_BATCH, len(part), devices), seed=None)
     targets = np.eye(2, dtype=np.float32)[part.targets]  # (n, 2)
     return part.stamps[..., np.newaxis], targets  # (n, ny, nx, 1)

@@ -60,6 +60,7 @@ def build_dataset(
     rotation: int | None = None,
     normalisation: str = "signPreserveNorm",
     mask_value: float | None = None,
+    psf: bool = False,
     test_fraction: float = 0.25,
     holdout_nights: Sequence[int] = (),
     seed: int = 0,
@@ -88,6 +89,9 @@ def build_dataset(
         One of the normalisations.
     mask_value : float, optional
         The value that marks masked pixels in stamps of integers.
+    psf : bool
+        Whether the first pixel of each feature says how wide the exposure's PSF is, for the
+        networks that want to know.
     test_fraction : float
         Of the objects of each kind.
     holdout_nights : sequence of int
@@ -115,6 +119,7 @@ def build_dataset(
         "r": rotation,
         "N": normalisation,
         "m": mask_value,
+        "psf": psf or None,
         "testFraction": test_fraction,
         "holdoutNights": list(holdout_nights) or None,
         "seed": seed,
@@ -127,7 +132,7 @@ def build_dataset(
     selection = select_stamps(good, bad, skew=skew, rng=rng)
     split = _split(selection.stamps, test_fraction, tuple(holdout_nights), rng)
     turns = ROTATIONS[rotation] if rotation else ()
-    treatment = Treatment(Cut(extent, extension, mask_value), normalisation, turns)
+    treatment = Treatment(Cut(extent, extension, mask_value), normalisation, turns, psf)
     with DatasetWriter.create(output) as writer:
         counts = _write(writer, split, treatment, rng, workers)
         results = {**counts, **selection.results, **split.results}

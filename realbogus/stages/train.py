@@ -1,9 +1,8 @@
 """A classifier from a data set, and its scores of the test part."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,19 @@ from realbogus.calibration import CALIBRATIONS, choose_calibration
 from realbogus.dataset import Part, read_dataset_recipe, read_part
 from realbogus.errors import ConfigError, DatasetError, ModelError, RecipeError
 from realbogus.files import errors_name, require_readable_file, require_writable_folder
-from realbogus.models.checkpoint import checkpoint_path, write_history
-from realbogus.models.files import read_calibration, read_model_recipe, require_suffix, user_file
+from realbogus.models.committee import forget_progress, join, members, train_networks
+from realbogus.models.files import (
+    MOST_NETWORKS,
+    read_calibration,
+    read_model_recipe,
+    require_suffix,
+    user_file,
+)
 from realbogus.models.prediction import predict
-from realbogus.models.registry import build_model, require_architecture
+from realbogus.models.registry import WANT_PSF, build_model, require_architecture
 from realbogus.models.schemes import CONTINUED, require_scheme
 from realbogus.models.storage import load_model, save_model
-from realbogus.models.training import Plan, train
+from realbogus.models.training import Plan, Trained
 from realbogus.options import require_choice, total_memory
 from realbogus.pooling import fit_pool
 from realbogus.provenance import identify
@@ -34,7 +39,7 @@ __all__ = ["train_classifier"]
 
 log = logging.getLogger(__name__)
 
-_FEATURE_OPTIONS = ("e", "N", "m")
+_FEATURE_OPTIONS = ("e", "N", "m", "psf")
 _AUTO = "auto"
 _MEMORY_SHARE = 0.25
 
@@ -49,6 +54,7 @@ def train_classifier(
     epochs: int | None = None,
     batch: int | None = None,
     patience: int | None = None,
+    networks: int | None = None,
     start_from: Path | None = None,
     calibration: str = "auto",
     validation_fraction: float = 0.2,
@@ -77,8 +83,10 @@ def train_classifier(
         Passes over the training part, and stamps a step; by default as the scheme has it.
     patience : int, optional
         Stop after so many epochs without a lower validation loss.
+    networks : int, optional
+        Train so many, with other seeds, and take the mean of their probabilities; by default one.
     start_from : Path, optional
-        A classifier of the same architecture to start from.
+        A classifier of the same architecture to start from, of one network or of as many.
     calibration : str
         How the validation part turns the network's output into probabilities, ``none`` for not at
         all, or ``auto`` for the way that does best on its other half.
@@ -100,6 +108,8 @@ def train_classifier(
     require_scheme(scheme)
     require_choice("calibration", calibration, (_AUTO, *CALIBRATIONS))
     _check_options(epochs, batch, patience, validation_fraction)
+    if networks is not None and not 1 <= networks <= MOST_NETWORKS:
+        raise ConfigError(f"networks must be from 1 to {MOST_NETWORKS}; got {networks}")
     if tensorboard is not None and find_spec("tensorboard") is None:
         raise ConfigError("tensorboard needs the package: pip install psat-ml[tensorboard]")
     require_readable_file(trainingset, name="trainingset")
@@ -109,6 +119,7 @@ def train_classifier(
         "epochs": epochs,
         "batch": batch,
         "patience": patience,
+        "networks": networks,
         "calibration": calibration,
         "validationFraction": validation_fraction,
         "seed": seed,
@@ -122,6 +133,10 @@ def train_classifier(
         log.info("%s is there already: it is used, not trained", classifier)
     else:
         recipe = _with_features(wanted, read_dataset_recipe(trainingset))
+        if model in WANT_PSF and not recipe.options["psf"]:
+            raise ConfigError(
+                f"model {model} wants to know how wide the PSF is: build {trainingset} with psf"
+            )
         _train(_Job(trainingset, classifier, start_from, tensorboard), recipe)
     _score(trainingset, classifier, output_csv, wanted)
 
@@ -205,29 +220,40 @@ def _train(job: _Job, recipe: Recipe) -> None:
     rng = np.random.default_rng(options["seed"])
     split = _split(part, options["validationFraction"], rng)
     log.info("training on %d stamps, %d for validation", len(split.train), len(split.validation))
-    plan = _plan(options, len(split.train), is_new=job.start_from is None)
+    plan, count = _plan(options, len(split.train), is_new=job.start_from is None), _count(options)
     with errors_name(job.classifier):  # also where its progress can't be kept
-        trained = train(
+        trained = train_networks(
             plan,
+            count,
             split.train,
             split.validation,
-            start=_start(job, plan, part.stamps.shape[-1]),
-            checkpoint=checkpoint_path(job.classifier),
+            classifier=job.classifier,
             key=recipe.digest,
-            on_epoch=partial(write_history, job.classifier.with_suffix(".history.csv")),
+            starts=_starts(job, plan, part.stamps.shape[-1], count),
             tensorboard=job.tensorboard,
         )
-    test = _read(job.trainingset, "test")
+    model, test = join([one.model for one in trained]), _read(job.trainingset, "test")
     results = {
         "epochs": plan.epochs,
         "batch": plan.batch,
-        "best_epoch": trained.best_epoch,
-        "history": trained.history,
-        **_judge(trained.model, split.validation, test, options["calibration"], rng),
+        **_told(trained),
+        **_judge(model, split.validation, test, options["calibration"], rng),
     }
-    save_model(job.classifier, trained.model, Recipe(recipe.stage, options, recipe.inputs, results))
-    checkpoint_path(job.classifier).unlink(missing_ok=True)
-    log.info("%s: best of %d epochs is %d", job.classifier, plan.epochs, trained.best_epoch)
+    save_model(job.classifier, model, Recipe(recipe.stage, options, recipe.inputs, results))
+    forget_progress(job.classifier, count)
+    best = ", ".join(str(one.best_epoch) for one in trained)
+    log.info("%s: best of %d epochs is %s", job.classifier, plan.epochs, best)
+
+
+def _count(options: Mapping[str, Any]) -> int:
+    return int(options["networks"] or 1)
+
+
+def _told(trained: Sequence[Trained]) -> dict[str, Any]:
+    """Give what the epochs gave: of several networks, one after the other."""
+    names = ("best_epoch", "history")
+    told = {name: [getattr(one, name) for one in trained] for name in names}
+    return {name: values[0] if len(trained) == 1 else values for name, values in told.items()}
 
 
 def _read(trainingset: Path, which: str) -> Part:
@@ -250,16 +276,20 @@ def _plan(options: Mapping[str, Any], count: int, *, is_new: bool) -> Plan:
     )
 
 
-def _start(job: _Job, plan: Plan, side: int) -> list[NDArray[np.float32]]:
-    """Read the weights to start from."""
+def _starts(job: _Job, plan: Plan, side: int, count: int) -> list[list[NDArray[np.float32]]]:
+    """Read the weights to start from: of one network, or of each."""
     if job.start_from is None:
         return []
     recipe = read_model_recipe(job.start_from)
     _require_same_features(job, recipe)
     model = load_model(job.start_from, recipe, side=side, own=plan.model)
-    weights: list[NDArray[np.float32]] = model.get_weights()
+    weights = [network.get_weights() for network in members(model)]
+    if len(weights) not in (1, count):
+        raise ModelError(
+            f"startFrom: {job.start_from} has {len(weights)} networks, and {count} are asked for"
+        )
     shapes = [weight.shape for weight in build_model(plan.model, side).get_weights()]
-    if [weight.shape for weight in weights] != shapes:
+    if [weight.shape for weight in weights[0]] != shapes:
         raise ModelError(f"startFrom: {job.start_from} holds another network than {plan.model!r}")
     return weights
 
@@ -269,12 +299,13 @@ def _require_same_features(job: _Job, recipe: Recipe | None) -> None:
     dataset = read_dataset_recipe(job.trainingset)
     if recipe is None or dataset is None:
         return
-    learned, offered = (item.options.get("N") for item in (recipe, dataset))
-    if learned != offered:
-        raise ModelError(
-            f"startFrom: {job.start_from} was trained on N = {learned}; {job.trainingset} has "
-            f"N = {offered}"
-        )
+    for name in ("N", "psf"):
+        learned, offered = (item.options.get(name) for item in (recipe, dataset))
+        if learned != offered:
+            raise ModelError(
+                f"startFrom: {job.start_from} was trained on {name} = {learned}; "
+                f"{job.trainingset} has {name} = {offered}"
+            )
 
 
 def _split(part: Part, fraction: float, rng: np.random.Generator) -> _Split:

@@ -346,6 +346,19 @@ def test_each_row_says_what_is_known_of_it(lists):
         assert (part.traits["masked"] == 0).all()
 
 
+def test_the_first_pixel_says_how_wide_the_psf_is_on_request(lists):
+    folder = cubes_of(lists)
+    plain, told = parts(build(folder)), parts(build(folder, "psf.h5", psf=True))
+    for part, other in zip(told, plain, strict=True):
+        assert part.stamps[:, 0, 0] == pytest.approx(np.log2(2.5 / 2.2), abs=1e-6)
+        assert part.names.tolist() == other.names.tolist()
+        part.stamps[:, 0, 0] = other.stamps[:, 0, 0]
+        np.testing.assert_array_equal(part.stamps, other.stamps)
+    assert read_dataset_recipe(folder / "psf.h5").options["psf"] is True
+    with pytest.raises(RecipeError, match=r"psf\.h5 exists and was made with psf = True, not None"):
+        build(folder, "psf.h5")
+
+
 def test_the_masked_fraction_is_of_the_feature(lists):
     row = read_list(lists / "good.txt")[0]
     pixels = unique_image(40, 40, np.float32)

@@ -14,7 +14,7 @@ from realbogus.calibration import Calibration, calibration_error
 from realbogus.dataset import Part, read_part, write_dataset
 from realbogus.errors import ConfigError, DatasetError, ModelError, RecipeError
 from realbogus.metrics import area_under, rates
-from realbogus.models.files import read_model_recipe
+from realbogus.models.files import read_feature_options, read_model_recipe
 from realbogus.models.storage import load_model
 from realbogus.scores import read_score_recipe, read_scores
 from realbogus.stages.train import train_classifier
@@ -169,7 +169,10 @@ def test_one_class_only_is_an_error_and_leaves_nothing(tmp_path):
         ({"start_from": Path("none.h5")}, "startFrom: none.h5 does not exist"),
         ({"model": "none.py:f"}, "model: none.py does not exist"),
         ({"validation_fraction": 0.0}, "validationFraction must be between 0 and 1; got 0.0"),
-        ({"model": "vgg"}, r"model must be one of psat, d4, d4fast, FILE\.py:function; got 'vgg'"),
+        ({"networks": 0}, "networks must be from 1 to 32; got 0"),
+        ({"networks": 33}, "networks must be from 1 to 32; got 33"),
+        ({"model": "d4psf"}, r"d4psf wants to know how wide the PSF is: build .*easy\.h5 with psf"),
+        ({"model": "vgg"}, r"model must be one of psat, d4, .*, FILE\.py:function; got 'vgg'"),
     ],
 )
 def test_option_that_is_not_allowed_is_an_error(easy, options, message):
@@ -312,6 +315,49 @@ def test_a_start_from_another_normalisation_is_one_line(easy, tmp_path):
     write_dataset(tmp_path / "other.h5", *parts, recipe)
     with pytest.raises(ModelError, match=r"was trained on N = signPreserveNorm; .* has N = noNorm"):
         train(tmp_path / "other.h5", tmp_path / "b", start_from=first)
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_several_networks_are_one_classifier_that_says_so(easy, suffix):
+    classifier, csv = train(easy, suffix=suffix, networks=2, epochs=2)
+    recipe, scores = read_model_recipe(classifier), csv.read_bytes()
+    assert recipe.options["networks"] == 2
+    assert [len(history) for history in recipe.results["history"]] == [2, 2]
+    assert len(recipe.results["best_epoch"]) == 2
+    hidden = [path.name for path in easy.parent.iterdir() if path.name.startswith(".")]
+    assert not hidden
+    csv.unlink()
+    train(easy, suffix=suffix, networks=2, epochs=2)
+    assert csv.read_bytes() == scores
+    with pytest.raises(RecipeError, match=r"exists and was made with networks = 2, not None"):
+        train(easy, suffix=suffix, epochs=2)
+
+
+def test_a_start_from_another_number_of_networks_is_one_line(easy, tmp_path):
+    first, _ = train(easy, tmp_path / "a", networks=2, epochs=1)
+    with pytest.raises(ModelError, match="has 2 networks, and 3 are asked for"):
+        train(easy, tmp_path / "b", networks=3, start_from=first)
+
+
+def test_a_start_from_features_without_the_psf_is_one_line(easy, tmp_path):
+    first, _ = train(easy, tmp_path / "a", epochs=1)
+    rng = np.random.default_rng(1)
+    recipe = make_recipe("build", e=10, N="signPreserveNorm", psf=True)
+    parts = blobs(60, rng), blobs(60, rng, seed_objects=500)
+    write_dataset(tmp_path / "other.h5", *parts, recipe)
+    with pytest.raises(ModelError, match=r"was trained on psf = None; .* has psf = True"):
+        train(tmp_path / "other.h5", tmp_path / "b", start_from=first)
+
+
+def test_a_network_that_knows_the_psf_tells_its_scorers_to_say_it(easy, tmp_path):
+    rng = np.random.default_rng(1)
+    recipe = make_recipe("build", e=10, N="signPreserveNorm", psf=True)
+    parts = blobs(120, rng), blobs(60, rng, seed_objects=500)
+    write_dataset(tmp_path / "psf.h5", *parts, recipe)
+    classifier, _ = train(tmp_path / "psf.h5", model="d4psf", epochs=1)
+    assert read_feature_options(classifier, read_model_recipe(classifier)).psf is True
+    classifier, _ = train(easy, epochs=1)
+    assert read_feature_options(classifier, read_model_recipe(classifier)).psf is False
 
 
 def test_a_training_that_is_killed_goes_on_after_its_last_epoch(easy):
