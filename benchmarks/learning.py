@@ -4,9 +4,9 @@
     python benchmarks/learning.py CLASSIFIER.h5 --camera second.h5 --stamps STAMPS.h5 --out l.png
 
 Trains the classifier's own recipe on 100, 300, 1,000 and 3,000 labels of another camera's data set
-(built with the classifier's extent and normalisation), from drawn weights and from those of the
-classifier, and tests on its test part; and on real stamps, as far as there are so many, tested on
-those of all other objects. Objects are drawn at random, each seed other ones; a fifth of them
+(built with the classifier's extent, normalisation and PSF), from drawn weights and from those of
+the classifier, and tests on its test part; and on real stamps, as far as there are so many, tested
+on those of all other objects. Objects are drawn at random, each seed other ones; a fifth of them
 chooses the epoch. real_sky.py describes STAMPS.h5.
 """
 
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("classifier", type=Path, help="of the first camera")
     parser.add_argument("--camera", type=Path, help="the second camera's data set (.h5)")
     parser.add_argument("--stamps", type=Path, help="real stamps (.h5)")
-    parser.add_argument("--seeds", type=int, default=3, help="draws (%(default)s)")
+    parser.add_argument("--seeds", type=int, default=4, help="draws (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="the picture (.png)")
     options = parser.parse_args(argv)
     return run(lambda: _benchmark(options), verbose=options.verbose)
@@ -68,7 +68,9 @@ def _benchmark(options: argparse.Namespace) -> None:
         train_part, test_part = (read_part(options.camera, name) for name in ("train", "test"))
         cases.append(_Case("another simulated camera", train_part, test_part))
     if options.stamps is not None:
-        cases.append(_Case("real stamps", make_part(read_stamps(options.stamps), extent), None))
+        psf = recipe.options.get("psf") is True
+        part = make_part(read_stamps(options.stamps), extent, psf=psf)
+        cases.append(_Case("real stamps", part, None))
     weights = network.get_weights()
     found = {}
     for case in cases:

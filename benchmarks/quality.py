@@ -33,10 +33,12 @@ from realbogus.calibration import calibration_error
 from realbogus.cli import ArgumentParser, run
 from realbogus.dataset import Part, read_part
 from realbogus.evaluation import calibrate
+from realbogus.features import describe_seeing
 from realbogus.intervals import Sample
 from realbogus.metrics import area_under, fpr_at_mdr, rates
 from realbogus.models.files import read_model_recipe
 from realbogus.models.prediction import predict
+from realbogus.models.registry import WANT_PSF
 from realbogus.models.schemes import CONTINUED, SCHEMES
 from realbogus.models.storage import load_model
 from realbogus.models.training import Plan, train
@@ -68,8 +70,17 @@ class _Choice:
     model: str
     scheme: str
 
+    @property
+    def psf(self) -> bool:
+        """Whether the features say how wide the PSF is."""
+        return self.model in WANT_PSF
 
-_CHOICES = {"default": _Choice(10, "psat", "plain"), "recommended": _Choice(16, "d4", "cycle")}
+
+_CHOICES = {
+    "default": _Choice(10, "psat", "plain"),
+    "recommended": _Choice(16, "d4psf", "cycle"),
+    "d4": _Choice(16, "d4", "cycle"),
+}
 
 
 @dataclass(frozen=True)
@@ -90,18 +101,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--stamps", type=Path, help="real stamps (.h5), for b, c and d")
     parser.add_argument("--only", default="abcd", help="the experiments (%(default)s)")
     parser.add_argument("--seeds", type=int, default=5, help="trainings (%(default)s)")
+    parser.add_argument(
+        "--recipes",
+        nargs="+",
+        choices=_CHOICES,
+        default=["default", "recommended"],
+        help="d4 is the recommended one without the PSF (%(default)s)",
+    )
     parser.add_argument("--pictures", type=Path, help="folder for calibration and failures of (a)")
     options = parser.parse_args(argv)
     return run(lambda: _benchmark(options), verbose=options.verbose)
 
 
 def _benchmark(options: argparse.Namespace) -> None:
-    for name, choice in _CHOICES.items():
+    for name in options.recipes:
         build_dataset(
             options.training / "good.txt",
             options.training / "bad.txt",
             options.folder / f"{name}.h5",
-            extent=choice.extent,
+            extent=_CHOICES[name].extent,
+            psf=_CHOICES[name].psf,
         )
     print(f"| | recipe | {' | '.join(_STATISTICS)} |\n| --- | --- | --- | --- | --- |")
     for word in options.only:
@@ -120,14 +139,14 @@ def _survey(word: str, options: argparse.Namespace) -> None:
             _scores_of(_trained(options.folder, name, seed)[1], first)
             for seed in range(options.seeds)
         ]
-        for name in _CHOICES
+        for name in options.recipes
     }
     train_part = read_part(options.folder / "default.h5", "train")
     test_part = read_part(options.folder / "default.h5", "test")
     scores["*random forest on moments*"] = _forests(train_part, test_part, options.seeds)
     scores["*magnitude alone*"] = [_oriented(is_real, magnitude)]
     _print(word, _Sample(is_real, first.objects, scores))
-    for name in _CHOICES:
+    for name in options.recipes:
         errors = [calibration_error(first.targets, values) for values in scores[name]]
         print(f"{name}: calibration error {np.mean(errors):.4f}, at most {max(errors):.4f}")
     if options.pictures is not None:
@@ -189,7 +208,7 @@ def _folds_alone(word: str, options: argparse.Namespace) -> None:
     stamps = read_stamps(options.stamps)
     scores = {
         name: [_in_folds(word, options, stamps, name, seed) for seed in range(options.seeds)]
-        for name in _CHOICES
+        for name in options.recipes
     }
     small = make_part(stamps, _CHOICES["default"].extent)
     scores["*random forest on moments*"] = [
@@ -205,8 +224,9 @@ def _across(word: str, options: argparse.Namespace) -> None:
     """Test on real stamps what was trained on the survey alone."""
     stamps = read_stamps(options.stamps)
     scores = {}
-    for name, choice in _CHOICES.items():
-        part = make_part(stamps, choice.extent)
+    for name in options.recipes:
+        choice = _CHOICES[name]
+        part = make_part(stamps, choice.extent, psf=choice.psf)
         files = [_trained(options.folder, name, seed)[0] for seed in range(options.seeds)]
         scores[name] = [predict(_load(path, choice), part.stamps) for path in files]
     train_part = read_part(options.folder / "default.h5", "train")
@@ -219,7 +239,7 @@ def _folds_begun(word: str, options: argparse.Namespace) -> None:
     """Go on in folds of real stamps from what was trained on the survey; beside (b)."""
     stamps = read_stamps(options.stamps)
     scores = {}
-    for name in _CHOICES:
+    for name in options.recipes:
         for label, begun in (("(b) ", "b"), ("", "d")):
             scores[label + name] = [
                 _in_folds(begun, options, stamps, name, seed) for seed in range(options.seeds)
@@ -242,11 +262,16 @@ def _load(path: Path, choice: _Choice) -> Any:
     return load_model(path, read_model_recipe(path), side=2 * choice.extent)
 
 
-def make_part(stamps: RealStamps, extent: int) -> Part:
-    """Make features of real stamps as those of the survey are made."""
+def make_part(stamps: RealStamps, extent: int, *, psf: bool = False) -> Part:
+    """Make features of real stamps as those of the survey are made; of their PSF nothing is known.
+
+    It is about as wide as is usual. The FWHM in STAMPS.h5 is that of the source itself.
+    """
     crops = np.array([crop(stamp, extent=extent)[:-1, :-1] for stamp in stamps.pixels])
     names = np.arange(len(crops)).astype(str)
     pixels = normalise(crops, "signPreserveNorm")
+    if psf:
+        pixels[:, 0, 0] = describe_seeing(np.full(len(pixels), np.nan))
     return Part(pixels, stamps.labels, names, stamps.objects, stamps.mag)
 
 
@@ -265,7 +290,7 @@ def _in_folds(
     def score(train_part: Part, test_part: Part) -> Floats:
         return fit_and_score(choice.model, choice.scheme, train_part, test_part, seed, start)
 
-    scores = fold_scores(make_part(stamps, choice.extent), score)
+    scores = fold_scores(make_part(stamps, choice.extent, psf=choice.psf), score)
     names = np.arange(len(scores)).astype(str)
     write_scores(
         output, Scores(names, stamps.objects, stamps.labels, scores), Recipe("quality", {})
