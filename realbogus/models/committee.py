@@ -18,7 +18,7 @@ __all__ = ["forget_progress", "join", "members", "train_networks"]
 
 log = logging.getLogger(__name__)
 
-Weights = Sequence[NDArray[np.float32]]
+_Weights = Sequence[NDArray[np.float32]]
 
 
 def join(networks: Sequence[keras.Model]) -> keras.Model:
@@ -52,7 +52,7 @@ def train_networks(
     *,
     classifier: Path,
     key: str,
-    starts: Sequence[Weights] = (),
+    starts: Sequence[_Weights] = (),
     tensorboard: Path | None = None,
 ) -> list[Trained]:
     """Train networks that differ in their seeds, one after the other.

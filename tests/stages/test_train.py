@@ -356,8 +356,8 @@ def test_a_network_that_knows_the_psf_tells_its_scorers_to_say_it(easy, tmp_path
     write_dataset(tmp_path / "psf.h5", *parts, recipe)
     classifier, _ = train(tmp_path / "psf.h5", model="d4psf", epochs=1)
     assert read_feature_options(classifier, read_model_recipe(classifier)).psf is True
-    classifier, _ = train(easy, epochs=1)
-    assert read_feature_options(classifier, read_model_recipe(classifier)).psf is False
+    plain, _ = train(easy, tmp_path / "plain", epochs=1)
+    assert read_feature_options(plain, read_model_recipe(plain)).psf is False
 
 
 def test_a_training_that_is_killed_goes_on_after_its_last_epoch(easy):
