@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.cli import ArgumentParser, run
-from realbogus.models.description import read_layers
+from realbogus.models.description import read_networks
 from realbogus.models.files import read_feature_options, read_model_recipe
 from realbogus.models.graph import IN, graph_of
 from realbogus.models.onnx_format import assemble
@@ -61,7 +61,7 @@ def _compare(path: Path, data: Path, folder: Path, options: argparse.Namespace) 
     with h5py.File(data) as file:
         features = file["testX"][: options.stamps].astype(np.float32)[..., np.newaxis]
     side = 2 * read_feature_options(path, read_model_recipe(path)).extent
-    described = read_layers(path)
+    described = read_networks(path)
     assert described is not None
     file = folder / "model.onnx"
     file.write_bytes(

@@ -64,11 +64,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Choice:
-    """A recipe: half the side of its features, its architecture and its way to train."""
+    """A recipe: half the side of its features, its architecture and its way to train.
 
+    Also the name of its data set, and of how many networks the mean is taken.
+    """
+
+    data: str
     extent: int
     model: str
     scheme: str
+    networks: int | None = None
 
     @property
     def psf(self) -> bool:
@@ -77,9 +82,10 @@ class _Choice:
 
 
 _CHOICES = {
-    "default": _Choice(10, "psat", "plain"),
-    "recommended": _Choice(16, "d4psf", "cycle"),
-    "d4": _Choice(16, "d4", "cycle"),
+    "default": _Choice("default", 10, "psat", "plain"),
+    "recommended": _Choice("recommended", 16, "d4psf", "cycle"),
+    "three": _Choice("recommended", 16, "d4psf", "cycle", networks=3),
+    "d4": _Choice("d4", 16, "d4", "cycle"),
 }
 
 
@@ -106,7 +112,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         nargs="+",
         choices=_CHOICES,
         default=["default", "recommended"],
-        help="d4 is the recommended one without the PSF (%(default)s)",
+        help="three is the mean of three recommended networks, for a and c; d4 is the recommended "
+        "one without the PSF (%(default)s)",
     )
     parser.add_argument("--pictures", type=Path, help="folder for calibration and failures of (a)")
     options = parser.parse_args(argv)
@@ -118,7 +125,7 @@ def _benchmark(options: argparse.Namespace) -> None:
         build_dataset(
             options.training / "good.txt",
             options.training / "bad.txt",
-            options.folder / f"{name}.h5",
+            options.folder / f"{_CHOICES[name].data}.h5",
             extent=_CHOICES[name].extent,
             psf=_CHOICES[name].psf,
         )
@@ -186,11 +193,12 @@ def _trained(folder: Path, name: str, seed: int) -> tuple[Path, Path]:
     files = (folder / "a" / f"{name}{seed}.h5", folder / "a" / f"{name}{seed}.csv")
     choice = _CHOICES[name]
     train_classifier(
-        folder / f"{name}.h5",
+        folder / f"{choice.data}.h5",
         classifier=files[0],
         output_csv=files[1],
         model=choice.model,
         scheme=choice.scheme,
+        networks=choice.networks,
         seed=seed,
     )
     return files
