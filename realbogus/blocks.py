@@ -182,11 +182,11 @@ def _announce(path: bytes, planes: NDArray[np.integer]) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         layout = find_layout(os.pread(descriptor, _SHORT_HEADER, 0), axes=3)
-        if layout is not None:
-            first, size = int(planes[0]), int(planes[-1] - planes[0]) + 1
-            begin = layout.offset + first * layout.plane_bytes
-            end = size * layout.plane_bytes
-            os.posix_fadvise(descriptor, begin, end, os.POSIX_FADV_WILLNEED)
+        if layout is None:
+            return
+        for rows in _stretches(planes, layout.plane_bytes):
+            begin, size = _extent_of(planes[rows], layout)
+            os.posix_fadvise(descriptor, begin, size, os.POSIX_FADV_WILLNEED)
     finally:
         os.close(descriptor)
 
@@ -253,13 +253,18 @@ def _stretch(
     path: bytes, descriptor: int, layout: Layout, planes: NDArray[np.integer]
 ) -> NDArray[Any]:
     """Read from the first to the last of the planes, and give those asked for."""
-    first, last = int(planes[0]), int(planes[-1])
-    size = (last - first + 1) * layout.plane_bytes
-    content = os.pread(descriptor, size, layout.offset + first * layout.plane_bytes)
+    begin, size = _extent_of(planes, layout)
+    content = os.pread(descriptor, size, begin)
     if len(content) != size:
-        raise StampError(f"{_path(path)}: ends before its plane {last}")
+        raise StampError(f"{_path(path)}: ends before its plane {planes[-1]}")
     cube = np.frombuffer(content, layout.dtype).reshape(-1, *layout.shape[1:])
-    return cube if len(cube) == len(planes) else cube[planes - first]
+    return cube if len(cube) == len(planes) else cube[planes - planes[0]]
+
+
+def _extent_of(planes: NDArray[np.integer], layout: Layout) -> tuple[int, int]:
+    """Give where the first of the planes begins, and the bytes up to the end of the last."""
+    first, last = int(planes[0]), int(planes[-1])
+    return layout.offset + first * layout.plane_bytes, (last - first + 1) * layout.plane_bytes
 
 
 def _place(

@@ -243,11 +243,21 @@ def open_files():
     return sorted(os.path.realpath(path) for path in Path("/proc/self/fd").iterdir())
 
 
-def test_the_disk_is_asked_for_just_the_planes_that_are_announced(tmp_path, monkeypatch):
-    make_cube(tmp_path / "c.fits")
+@pytest.mark.parametrize(
+    ("planes", "expected"),
+    [([2, 3, 7], [(2, 6)]), ([1, 2, 25], [(1, 2), (25, 1)])],
+    ids=["few between", "many between"],
+)
+def test_the_disk_is_asked_for_just_the_planes_that_are_announced(
+    tmp_path, monkeypatch, planes, expected
+):
+    make_cube(tmp_path / "c.fits", n=30)
     asked = []
     monkeypatch.setattr(os, "posix_fadvise", lambda _, *what: asked.append(what))
-    announce_crops(tmp_path, np.array([b"c.fits"] * 3), np.array([2, 3, 7]))
+    announce_crops(tmp_path, np.array([b"c.fits"] * 3), np.array(planes))
     start = (tmp_path / "c.fits").read_bytes().index(b"END" + b" " * 77)
     offset, plane_bytes = -(-start // 2880) * 2880, 14 * 12 * 4
-    assert asked == [(offset + 2 * plane_bytes, 6 * plane_bytes, os.POSIX_FADV_WILLNEED)]
+    assert asked == [
+        (offset + first * plane_bytes, count * plane_bytes, os.POSIX_FADV_WILLNEED)
+        for first, count in expected
+    ]
