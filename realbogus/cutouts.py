@@ -13,6 +13,7 @@ from realbogus.errors import ImageError
 from realbogus.fitsfiles import Header, encode_cards, header_value
 from realbogus.images import (
     CORE,
+    DifferenceImage,
     StampsAt,
     cut_stamps,
     masked_core_fraction,
@@ -24,19 +25,19 @@ from realbogus.stamps import exposure_cards, plane_name, wcs_cards, write_cube, 
 
 __all__ = [
     "FOLDERS",
-    "MASKED_CORE",
     "STAMP_FORMATS",
     "ExposureJob",
     "Outcome",
     "Sources",
     "cut_exposure",
     "finished",
+    "has_core",
     "lines_of",
     "make_folders",
 ]
 
-MASKED_CORE = 0.5
-"""Stamps of which more than this fraction of the middle 5 x 5 pixels is masked are dropped."""
+# Stamps of which more than this fraction of the middle 5 x 5 pixels is masked are dropped.
+_MASKED_CORE = 0.5
 
 FOLDERS = {"real": "good", "bogus": "bad"}
 """Where the stamps of a kind go, and the list that names them."""
@@ -181,8 +182,7 @@ def cut_exposure(job: ExposureJob) -> Outcome:
         image = read_image_around(job.image, job.sources.x, job.sources.y, size=job.size)
     except ImageError as error:
         return Outcome(job.obs, problem=str(error))
-    cores = cut_stamps(image, job.sources.x, job.sources.y, size=CORE)
-    usable = masked_core_fraction(cores) <= MASKED_CORE
+    usable = has_core(image, job.sources.x, job.sources.y)
     sources = job.sources.select(usable)
     stamps = StampsAt(image, sources.x, sources.y, job.size)
     names = STAMP_FORMATS[job.stamp_format](job, sources, stamps, image.header)
@@ -191,6 +191,13 @@ def cut_exposure(job: ExposureJob) -> Outcome:
     recipe = replace(job.recipe, results=outcome.counts)
     write_list(job.positions, _rows(job.obs, sources, names), recipe)
     return outcome
+
+
+def has_core(
+    image: DifferenceImage, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Say of which positions, of shape (n,), the stamps are not dropped for being masked."""
+    return masked_core_fraction(cut_stamps(image, x, y, size=CORE)) <= _MASKED_CORE
 
 
 def finished(job: ExposureJob) -> Outcome | None:

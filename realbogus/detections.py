@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from realbogus.bench import Scorer
 from realbogus.blocks import crop_stamps
-from realbogus.cutouts import MASKED_CORE
+from realbogus.cutouts import has_core
 from realbogus.errors import ImageError
 from realbogus.features import Treatment, treat_crops
-from realbogus.images import DifferenceImage, cut_stamps, masked_core_fraction, read_image_around
+from realbogus.images import CORE, DifferenceImage, cut_stamps, read_image_around
 from realbogus.surveys.atlas import Positions
 
 __all__ = [
@@ -33,7 +33,6 @@ DETECTION_FAULTS: Mapping[str, str] = {
 }
 """Why a detection has no score."""
 
-_SMALLEST = 5
 _FAULT_TYPE = f"U{max(map(len, DETECTION_FAULTS))}"
 # Pixels of stamps at a time: some megabytes, whatever the extent and the number of detections.
 _AT_ONCE = 2**20
@@ -89,7 +88,7 @@ def score_exposure(job: ScoreJob) -> ExposureScores:
     known = np.flatnonzero(is_known)
     if not len(known):
         return ExposureScores(scores, faults)
-    side = _side(job.scorer.treatment)
+    side = max(job.scorer.treatment.cut.side, CORE)
     try:
         image = read_image_around(job.image, x[known], y[known], size=side)
     except ImageError as error:
@@ -125,15 +124,9 @@ def features_at(
     ndarray of shape (m, 2 * extent, 2 * extent)
         These, normalised.
     """
-    stamps = cut_stamps(image, x, y, size=_side(treatment))
-    usable = np.flatnonzero(masked_core_fraction(stamps) <= MASKED_CORE)
-    chosen = stamps if len(usable) == len(stamps) else stamps[usable]
+    usable = np.flatnonzero(has_core(image, x, y))
+    stamps = cut_stamps(image, x[usable], y[usable], size=treatment.cut.side)
     cut = replace(treatment.cut, stamp_side=None)
-    crops = crop_stamps(chosen, cut, header=image.header)
+    crops = crop_stamps(stamps, cut, header=image.header)
     features = treat_crops(crops, treatment, is_train=np.zeros(len(usable), np.bool_))
     return usable[features.rows], features.pixels
-
-
-def _side(treatment: Treatment) -> int:
-    """Give the side of the stamps to cut; the middle of them decides whether they are masked."""
-    return max(treatment.cut.side, _SMALLEST)
