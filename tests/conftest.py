@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import logging
 import signal
 import subprocess
 import sys
@@ -39,6 +40,16 @@ def pytest_collection_modifyitems(config, items):
         chosen = [item for item in items if item.get_closest_marker("long") is None]
         config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
         items[:] = chosen
+
+
+@pytest.fixture
+def same_log():
+    """Leave the log as it was, whatever a script makes of it."""
+    log = logging.getLogger("realbogus")
+    handlers, propagate, level = log.handlers, log.propagate, log.level
+    yield
+    log.handlers, log.propagate = handlers, propagate
+    log.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -5,14 +5,7 @@ import pytest
 from realbogus.cli import ArgumentParser, describe_error, run, start_logging
 from realbogus.errors import ConfigError, DatabaseError
 
-
-@pytest.fixture(autouse=True)
-def quiet_log():
-    log = logging.getLogger("realbogus")
-    handlers, propagate, level = log.handlers, log.propagate, log.level
-    yield
-    log.handlers, log.propagate = handlers, propagate
-    log.setLevel(level)
+pytestmark = pytest.mark.usefixtures("same_log")
 
 
 def fail(error):

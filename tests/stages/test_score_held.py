@@ -1,7 +1,6 @@
 """Bad exposures are held back from the scores and the database, and good ones are not."""
 
 import csv
-import logging
 import shutil
 import sqlite3
 from contextlib import closing
@@ -34,14 +33,7 @@ OBJECTS = range(100, 124)
 GOOD, BAD = "02a58310o0001c", "02a58310o0002c"
 
 
-@pytest.fixture(autouse=True)
-def logs():
-    """Leave the log as it was, whatever a script makes of it."""
-    log = logging.getLogger("realbogus")
-    handlers, propagate, level = log.handlers, log.propagate, log.level
-    yield
-    log.handlers, log.propagate = handlers, propagate
-    log.setLevel(level)
+pytestmark = pytest.mark.usefixtures("same_log")
 
 
 @pytest.fixture(scope="module")
