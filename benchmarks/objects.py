@@ -166,9 +166,8 @@ def _predicted(
 def _by_rule(
     pool: Pool, is_real: NDArray[np.int8], scores: Floats, objects: NDArray[Any]
 ) -> dict[str, Floats]:
-    """Give the truth of objects, sorted by object, and their scores by each rule."""
-    order = np.argsort(objects, kind="stable")  # the rules must agree on the order of objects
-    given = is_real[order], scores[order], objects[order]
+    """Give the truth of objects and their scores by each rule, in the order in which they come."""
+    given = is_real, scores, objects
     kinds, pooled = pool_objects(pool, *given)
     known = _with_prior(pool, float(np.mean(kinds)))
     return {

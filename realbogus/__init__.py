@@ -14,6 +14,7 @@ exposures    what the names of exposures and stamps say
 lists        ``good.txt``, ``bad.txt``: position, object and stamp in one row
 records      records that wait in a nameless file
 scores       score files
+metrics      rates of scores: arrays in, numbers out
 pooling      scores of images that make one of an object
 verdicts     scores of objects, out of those of their images
 scatter      counts that scatter more than chance alone
@@ -24,7 +25,7 @@ hdf5         the only home of h5py
 parquet      the only home of pyarrow
 fitsfiles    the only home of astropy.io.fits
 plainfits    the layout of plain FITS files, found fast
-normalisation, groups, metrics   arrays in, arrays out
+normalisation, groups   arrays in, arrays out
 intervals    how sure the rates are, by object
 known        known good objects, found or missed
 budgets, comparison   eyeballs a night; a new classifier against an old one

@@ -25,6 +25,7 @@ __all__ = [
     "mdr_at_fpr",
     "median_scores",
     "number_objects",
+    "object_targets",
     "rates",
 ]
 
@@ -109,6 +110,13 @@ def number_objects(objects: NDArray[Any]) -> NDArray[np.intp]:
     numbers: defaultdict[Any, int] = defaultdict()
     numbers.default_factory = numbers.__len__
     return np.fromiter(map(numbers.__getitem__, objects.tolist()), np.intp, len(objects))
+
+
+def object_targets(numbers: NDArray[np.intp], targets: NDArray[np.integer]) -> NDArray[np.int8]:
+    """Give the target of each object, 1 if that of any detection is, by their numbers from 0."""
+    found = np.zeros(int(numbers.max(initial=-1)) + 1, np.int8)
+    np.maximum.at(found, numbers, targets.astype(np.int8))
+    return found
 
 
 def median_scores(

@@ -16,6 +16,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from realbogus.errors import FormatError
+from realbogus.metrics import number_objects, object_targets
 
 __all__ = ["Pool", "fit_pool", "pool_images", "pool_objects"]
 
@@ -110,7 +111,7 @@ def pool_images(scores: Mapping[str, Sequence[float]], pools: Mapping[str, Pool]
 def pool_objects(
     pool: Pool, targets: NDArray[np.integer], scores: NDArray[np.floating], objects: NDArray[Any]
 ) -> tuple[NDArray[np.int8], Floats]:
-    """Give the target and the score of each object, sorted by object.
+    """Give the target and the score of each object, in the order in which they come.
 
     Returns
     -------
@@ -124,7 +125,5 @@ def _by_object(
     targets: NDArray[np.integer], log_odds: Floats, objects: NDArray[Any]
 ) -> tuple[NDArray[np.int8], Floats]:
     """Give the kind, real if any detection is, and the mean of each object."""
-    _, numbers, sizes = np.unique(objects, return_inverse=True, return_counts=True)
-    kinds = np.zeros(len(sizes), np.int8)
-    np.maximum.at(kinds, numbers, targets.astype(np.int8))
-    return kinds, np.bincount(numbers, log_odds) / sizes
+    numbers = number_objects(objects)
+    return object_targets(numbers, targets), np.bincount(numbers, log_odds) / np.bincount(numbers)

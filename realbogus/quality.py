@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from realbogus.calibration import calibration_error
 from realbogus.intervals import Sample, area, operating_points
-from realbogus.metrics import Interval, median_scores, number_objects
+from realbogus.metrics import Interval, median_scores, number_objects, object_targets
 from realbogus.pooling import Pool, pool_objects
 
 __all__ = ["MISSED", "find_thresholds", "judge", "object_scores"]
@@ -79,9 +79,7 @@ def object_scores(
     tuple of two ndarray of shape (m,)
     """
     _, medians = median_scores(objects, np.asarray(scores, np.float64))
-    kinds = np.zeros(len(medians), np.int8)
-    np.maximum.at(kinds, number_objects(objects), targets)
-    return kinds, medians
+    return object_targets(number_objects(objects), targets), medians
 
 
 def _judge(

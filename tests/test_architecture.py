@@ -18,8 +18,8 @@ ROOT = PACKAGE.parent
 # A module imports from lower layers, and in its own layer only from those left of it.
 LAYERS = {
     "L0": "errors",
-    "L1": "files remotes config recipes options exposures lists records scores pooling verdicts "
-    "scatter counts breaker ledger hdf5 parquet fitsfiles plainfits normalisation groups metrics "
+    "L1": "files remotes config recipes options exposures lists records scores metrics pooling "
+    "verdicts scatter counts breaker ledger hdf5 parquet fitsfiles plainfits normalisation groups "
     "intervals known budgets comparison splits calibration quality",
     "L2": "database images stamps worklist blocks features triage parallel selection dataset "
     "traits evaluation pages models plots cutting fetch",
