@@ -107,9 +107,7 @@ def train_classifier(
     require_architecture(model)
     require_scheme(scheme)
     require_choice("calibration", calibration, (_AUTO, *CALIBRATIONS))
-    _check_options(epochs, batch, patience, validation_fraction)
-    if networks is not None and not 1 <= networks <= MOST_NETWORKS:
-        raise ConfigError(f"networks must be from 1 to {MOST_NETWORKS}; got {networks}")
+    _check_options(epochs, batch, patience, networks, validation_fraction)
     if tensorboard is not None and find_spec("tensorboard") is None:
         raise ConfigError("tensorboard needs the package: pip install psat-ml[tensorboard]")
     require_readable_file(trainingset, name="trainingset")
@@ -156,11 +154,17 @@ class _Split:
 
 
 def _check_options(
-    epochs: int | None, batch: int | None, patience: int | None, validation_fraction: float
+    epochs: int | None,
+    batch: int | None,
+    patience: int | None,
+    networks: int | None,
+    validation_fraction: float,
 ) -> None:
     for name, value in (("epochs", epochs), ("batch", batch), ("patience", patience)):
         if value is not None and value < 1:
             raise ConfigError(f"{name} must be at least 1; got {value}")
+    if networks is not None and not 1 <= networks <= MOST_NETWORKS:
+        raise ConfigError(f"networks must be from 1 to {MOST_NETWORKS}; got {networks}")
     if not 0 < validation_fraction < 1:
         raise ConfigError(f"validationFraction must be between 0 and 1; got {validation_fraction}")
 
