@@ -48,7 +48,7 @@ def sign_preserving_log(stamps: NDArray[np.floating]) -> NDArray[np.float32]:
     varies = sigma > 0
     compressed = np.abs(pixels)
     compressed /= np.where(varies, sigma, 1)
-    np.log1p(compressed, out=compressed)
+    compressed = _log_above_one(compressed)
     _move_signs(pixels, compressed)
     if not varies.all():
         compressed[~varies[:, 0]] = 0
@@ -123,6 +123,21 @@ def _deviation(pixels: NDArray[np.float32], unmasked: NDArray[np.bool_]) -> NDAr
     variance = squares - (apart.sum(axis=1) / count) ** 2
     deviation: NDArray[np.float32] = np.sqrt(np.maximum(variance, 0))[:, np.newaxis]
     return deviation
+
+
+def _log_above_one(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ln(1 + x) of values from 0 up, to three units in the last place.
+
+    By ln(u) + (x - (u - 1)) / u with u = 1 + x rounded, which gives back what the sum lost. It
+    takes a fifth of the time of `numpy.log1p`, which processors without AVX-512 compute one by one.
+    """
+    above = values + np.float32(1)
+    lost = above - np.float32(1)
+    np.subtract(values, lost, out=lost)
+    lost /= above
+    np.log(above, out=above)
+    above += lost
+    return above
 
 
 def _move_signs(source: NDArray[np.float32], target: NDArray[np.float32]) -> None:

@@ -52,6 +52,16 @@ def test_the_log_is_the_formula_of_the_documentation():
     assert sign_preserving_log(stamp).ravel() == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("share", [1e-12, 1e-7, 1e-4, 1e-2])
+def test_pixels_far_below_sigma_keep_their_precision(share):
+    stamp = random_stamps(1)
+    stamp[0, 10, 10:12] = 1, -1
+    stamp[0, 10, 10:12] *= share * stamp.astype(np.float64).std()
+    expected = math.log1p(share)
+    result = sign_preserving_log(stamp)[0, 10, 10:12]
+    assert result == pytest.approx([expected, -expected], rel=1e-3)
+
+
 def test_sigma_is_of_the_unmasked_pixels_and_masked_ones_become_zero():
     stamp = random_stamps(1)
     stamp[0, :5] = np.nan
