@@ -18,12 +18,15 @@ __all__ = [
     "atomic_path",
     "errors_name",
     "flush_to_disk",
+    "read_blocks",
     "read_lines",
     "require_readable_file",
     "require_writable_folder",
     "write_small_file",
 ]
 
+# Characters of the lines that are read at one go.
+_BLOCK_LENGTH = 2**20
 # HDF5 hides the number of an error of the operating system in its text, even of a RuntimeError.
 _HIDDEN_NUMBER = re.compile(r"\berrno = (\d{1,3})\b")
 
@@ -187,9 +190,24 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     FormatError
         If it is missing, or is not text.
     """
+    for first, lines in read_blocks(path):
+        yield from enumerate(lines, first)
+
+
+def read_blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Read a text file some lines at a time, each block with the number of its first line.
+
+    Raises
+    ------
+    FormatError
+        If it is missing, or is not text.
+    """
+    first = 1
     try:
         with path.open(encoding="utf-8") as stream:
-            yield from enumerate(stream, start=1)
+            while lines := stream.readlines(_BLOCK_LENGTH):
+                yield first, lines
+                first += len(lines)
     except FileNotFoundError as error:
         raise FormatError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError) as error:

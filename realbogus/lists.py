@@ -6,14 +6,14 @@ A position, an object and a stamp travel as one row of a table with a commented 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.errors import FormatError
-from realbogus.files import Spool, atomic_path, read_lines
+from realbogus.files import Spool, atomic_path, read_blocks, read_lines
 from realbogus.recipes import Recipe
 
 __all__ = [
@@ -42,7 +42,6 @@ _NUMBER_KINDS = [
     ("dec", "S1"),
 ]
 _NUMBERS_FORM = " ".join(["%.10g"] * _NUMBERS)
-_CHUNK = 8192
 _NAN = float("nan")
 
 
@@ -224,16 +223,16 @@ def _row(text: str, has_header: bool, *, where: str) -> Row:
 def _chunks(path: Path) -> Iterator[Columns]:
     """Read so many lines at a time: quickly, if all of them are rows, and else one by one."""
     has_header = False
-    lines = read_lines(path)
-    while chunk := list(islice(lines, _CHUNK)):
-        comments = list(takewhile(lambda line: line[1].startswith("#"), chunk))
-        has_header = has_header or any(line.strip() == _COLUMNS for _, line in comments)
-        rows = chunk[len(comments) :]
+    for first, lines in read_blocks(path):
+        comments = list(takewhile(lambda line: line.startswith("#"), lines))
+        has_header = has_header or any(line.strip() == _COLUMNS for line in comments)
+        rows = lines[len(comments) :]
         try:
-            yield _split([line for _, line in rows], has_header=has_header)
+            yield _split(rows, has_header=has_header)
         except ValueError:  # not ASCII, or a comment, or not a row: then the rows say where
-            yield _columns_of(list(_rows(rows, path, has_header=has_header)))
-            has_header = has_header or any(line.strip() == _COLUMNS for _, line in rows)
+            numbered = enumerate(rows, first + len(comments))
+            yield _columns_of(list(_rows(numbered, path, has_header=has_header)))
+            has_header = has_header or any(line.strip() == _COLUMNS for line in rows)
 
 
 def _split(lines: Sequence[str], *, has_header: bool) -> Columns:

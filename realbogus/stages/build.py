@@ -3,7 +3,7 @@
 import logging
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -27,7 +27,7 @@ from realbogus.features import (
 from realbogus.files import require_readable_file, require_writable_folder
 from realbogus.normalisation import canonical_name
 from realbogus.options import available_cores
-from realbogus.parallel import map_ordered, progress
+from realbogus.parallel import map_ordered, progress, read_ahead
 from realbogus.provenance import identify
 from realbogus.recipes import Recipe, already_made
 from realbogus.selection import Catalogue, select_stamps
@@ -211,7 +211,7 @@ def _write(
     size = _job_size(treatment)
     order = reading_order(split.stamps.files, split.stamps.planes, rng)
     places = [order[start : start + size] for start in range(0, count, size)]
-    jobs = _announced(_job(split, rows) for rows in places)
+    jobs = read_ahead(_announced(_job(split, rows) for rows in places))
     make = partial(make_features, treatment=treatment)
     made = map_ordered(make, jobs, workers=workers or available_cores())
     counts = {f"{side}_{kind}": 0 for side in _SIDES.values() for kind in _KINDS.values()}
@@ -240,7 +240,7 @@ def _job(split: _Split, rows: NDArray[np.int64]) -> Job:
     return Job(stamps.folder, stamps.files[rows], stamps.planes[rows], split.is_train[rows])
 
 
-def _announced(jobs: Iterable[Job]) -> Iterator[Job]:
+def _announced(jobs: Iterable[Job]) -> Generator[Job, None, None]:
     """Let the disk read for the next jobs while one is at work."""
     waiting: deque[Job] = deque()
     for job in jobs:
