@@ -355,7 +355,8 @@ class RunKerasTensorflowClassifier(_LocatedTask):
     rescore = luigi.BoolParameter(description="and where it has one, too")
     detections = NightsParameter(default=(), description="all of these nights, from the images")
     outputparquet = luigi.Parameter(
-        default="", description="their scores (stampLocation/detections.parquet)"
+        default="",
+        description="their scores (stampLocation/detections.parquet); of objects, their images'",
     )
     camera = FilesParameter(default=(), description="whose detections (all)")
     downloadthreads = luigi.IntParameter(default=5, significant=False)
@@ -399,21 +400,34 @@ class RunKerasTensorflowClassifier(_LocatedTask):
 
     def output(self) -> Sequence[luigi.LocalTarget]:
         if self.detections:
-            return [luigi.LocalTarget(self.path("outputparquet", "detections.parquet"))]
-        # Asked for anew each time, so that a scheduler that runs for weeks sees each night's.
-        named = self.path("outputcsv", "objects_{date}.csv" if self.update else "objects.csv")
-        scores = Path(fill_date(str(named)))
-        written = [record_path(scores, rescore=self.rescore)] if self.update else []
-        return [luigi.LocalTarget(path) for path in (scores, *written)]
+            return [luigi.LocalTarget(self.dated("outputparquet", "detections.parquet"))]
+        scores = self.score_files()
+        written = [record_path(scores[0], rescore=self.rescore)] if self.update else []
+        return [luigi.LocalTarget(path) for path in (*scores, *written)]
+
+    def dated(self, option: str, name: str) -> Path:
+        """Give the file of an option, with the date and the hour put into its name.
+
+        Asked for anew each time, so that a scheduler that runs for weeks sees each night's.
+        """
+        return Path(fill_date(str(self.path(option, name))))
+
+    def score_files(self) -> Sequence[Path]:
+        """Give the scores of objects, and those of their images if these are asked for."""
+        name = "objects_{date}.csv" if self.update else "objects.csv"
+        of_images = [self.dated("outputparquet", "")] if self.outputparquet else []
+        return [self.dated("outputcsv", name), *of_images]
 
     def complete(self) -> bool:
-        """Say whether the scores are there, and nothing more is to be released."""
-        if not self.release or not super().complete():
+        """Say whether the scores are there, of one run, and nothing more is to be released."""
+        if not super().complete() or self.detections:
             return super().complete()
         from realbogus.holding import is_released
 
-        recipe = read_recipe(Path(self.output()[0].path))
-        return recipe is not None and is_released(recipe, self.release)
+        recipe, *others = (read_recipe(path) for path in self.score_files())
+        if others not in ([], [recipe]):
+            return False
+        return not self.release or (recipe is not None and is_released(recipe, self.release))
 
     def wanted_options(self) -> Mapping[str, Any]:
         if self.detections:
@@ -461,9 +475,11 @@ class RunKerasTensorflowClassifier(_LocatedTask):
         """Score objects by their stamps."""
         from realbogus.stages.score import score_objects
 
+        scores, *of_images = self.score_files()
         score_objects(
             [Path(name) for name in self.images],
-            output_csv=Path(self.output()[0].path),
+            output_csv=scores,
+            output_parquet=next(iter(of_images), None),
             classifiers=self.classifiers(),
             fallback=Path(self.fallback) if self.fallback else None,
             config_file=Path(self.configFile),

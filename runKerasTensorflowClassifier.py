@@ -3,6 +3,7 @@
 
 python runKerasTensorflowClassifier.py --configFile config.yaml --outputcsv objects.csv
 python runKerasTensorflowClassifier.py --classifier model.h5 stamps/ --outputcsv objects.csv
+python runKerasTensorflowClassifier.py --outputcsv objects.csv --outputparquet images.parquet
 python runKerasTensorflowClassifier.py --update --outputcsv scores/{date}.csv
 python runKerasTensorflowClassifier.py --detections 58310-58312 --outputparquet night.parquet
 
@@ -29,6 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     add(
         "--outputcsv",
         help="the scores of the objects to make; {date} and {hour} stand for those of now (UTC)",
+    )
+    add(
+        "--outputparquet",
+        help="the scores of single images to make, besides; of detections, their scores (.parquet)",
     )
     add(
         "--classifier",
@@ -93,7 +98,6 @@ def _add_detections(parser: argparse.ArgumentParser) -> None:
         metavar="NIGHT",
         help="score all detections of these nights, straight from the images: 58310-58312",
     )
-    add("--outputparquet", type=Path, help="the scores of the detections to make (.parquet)")
     add("--camera", nargs="+", default=[], help="whose detections (all)")
     add(
         "--downloadthreads", type=int, default=5, help="connections that fetch images (%(default)s)"
@@ -121,13 +125,17 @@ def _sorted(options: argparse.Namespace) -> tuple[list[str], list[str]]:
     return [*first, *classifiers], [*options.images, *following]
 
 
+def _dated(name: str) -> Path:
+    return Path(fill_date(name))
+
+
 def _score_detections(options: argparse.Namespace, classifiers: list[str]) -> None:
     from realbogus.options import parse_nights
     from realbogus.stages.detections import score_detections
 
     score_detections(
         parse_nights(options.detections),
-        output=options.outputparquet,
+        output=_dated(options.outputparquet),
         cameras=options.camera,
         classifiers=classifiers,
         fallback=options.fallback,
@@ -145,7 +153,8 @@ def _score_objects(options: argparse.Namespace, classifiers: list[str], images: 
 
     return score_objects(
         [Path(word) for word in images],
-        output_csv=Path(fill_date(options.outputcsv)),
+        output_csv=_dated(options.outputcsv),
+        output_parquet=_dated(options.outputparquet) if options.outputparquet else None,
         classifiers=classifiers,
         fallback=options.fallback,
         config_file=options.configFile,

@@ -36,6 +36,7 @@ database     the only home of SQLAlchemy: tables, queries, rows
 images       difference images and the stamps cut from them
 stamps       small FITS files, and cubes of them
 worklist     the images that are to be scored
+imagescores   the scores of single images in a file
 blocks       many stamps read at once
 features     stamps cropped, turned and normalised
 triage       images treated for their classifiers, apart from those that can't be

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.errors import FormatError
-from realbogus.exposures import read_exposure_name
 from realbogus.recipes import Recipe
 from realbogus.scores import Column, read_table, write_ecsv
 from realbogus.verdicts import ImageScore
@@ -103,7 +102,7 @@ def count_exposures(images: Iterable[ImageScore]) -> list[Counts]:
     masked: Counter[tuple[str, int, str]] = Counter()
     for image in images:
         if image.exposure and (image.is_scored or image.fault == _MASKED):
-            key = image.camera, _night(image), image.exposure
+            key = image.camera, image.night, image.exposure
             some = scores.setdefault(key, [])
             if image.is_scored:
                 some.append(image.score)
@@ -160,11 +159,6 @@ _COLUMNS = (
     Column("status", "string", "passed or held or released or unchecked"),
     Column("reason", "string", "why it is held"),
 )
-
-
-def _night(image: ImageScore) -> int:
-    """Give the night that the exposure's name says, or else the file's."""
-    return max(read_exposure_name(name).night for name in (image.exposure, image.image))
 
 
 def _counts(row: Mapping[str, str], where: str) -> Counts:

@@ -24,7 +24,7 @@ __all__ = [
     "total_memory",
 ]
 
-_OF_DETECTIONS = ("outputparquet", "camera", "scheduler", "stampThreads")
+_OF_DETECTIONS = ("camera", "scheduler", "stampThreads")
 _OF_OBJECTS = (
     *("outputcsv", "images", "objects", "imageRoot", "update", "rescore"),
     *("listid", "combine", "falseAlarms", "reference", "release"),
@@ -207,13 +207,13 @@ def require_one_way(*, detections: bool, given: Mapping[str, bool]) -> None:
     ConfigError
         If one belongs to the other way, or the file to make has no name.
     """
-    wanted, others = (_OF_DETECTIONS, _OF_OBJECTS) if detections else (_OF_OBJECTS, _OF_DETECTIONS)
-    for name in others:
+    for name in _OF_OBJECTS if detections else _OF_DETECTIONS:
         if given.get(name):
             joined = "with" if detections else "without"
             raise ConfigError(f"{name}: can't be given {joined} detections")
-    if not given.get(wanted[0]):
-        raise ConfigError(f"{wanted[0]}: name the file to make")
+    output = "outputparquet" if detections else "outputcsv"
+    if not given.get(output):
+        raise ConfigError(f"{output}: name the file to make")
 
 
 def available_cores() -> int:

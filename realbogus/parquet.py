@@ -8,19 +8,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realbogus.errors import FormatError
+from realbogus.errors import ConfigError, FormatError
 from realbogus.files import atomic_path
 from realbogus.recipes import Recipe
 
-__all__ = ["ParquetColumn", "ParquetFile", "open_parquet", "read_parquet_recipe"]
+__all__ = [
+    "ParquetColumn",
+    "ParquetFile",
+    "open_parquet",
+    "read_parquet_recipe",
+    "require_parquet_name",
+]
 
 _RECIPE = b"recipe"
-_TEXT = "text"
+_SUFFIX = ".parquet"
 # Rows that are written at one go.
 _ROWS = 2**20
 
 ParquetColumn = tuple[str, str, str]
-"""The name of a column, its type (a number of NumPy, ``bool`` or ``text``), and what it holds."""
+"""The name of a column, its type, and what it holds.
+
+The type is a number of NumPy, ``bool``, ``name`` for texts that differ from row to row, or ``text``
+for texts of which there are few.
+"""
 
 
 class ParquetFile:
@@ -101,6 +111,18 @@ def open_parquet(path: Path, columns: Sequence[ParquetColumn]) -> Iterator[Parqu
             sink.add_key_value_metadata({_RECIPE: file.recipe.to_json()})
 
 
+def require_parquet_name(path: Path, *, name: str) -> None:
+    """Check the file that the option ``name`` asks for.
+
+    Raises
+    ------
+    ConfigError
+        If it is called otherwise than a Parquet file.
+    """
+    if path.suffix != _SUFFIX:
+        raise ConfigError(f"{name} must end in {_SUFFIX}; got {path.name!r}")
+
+
 def read_parquet_recipe(path: Path) -> Recipe | None:
     """Read the recipe of a Parquet file; None if it has none.
 
@@ -132,9 +154,11 @@ def _groups_of(path: Path, schema: Any) -> Iterator[Any]:
 
 
 def _type(pyarrow: Any, kind: str) -> Any:
-    if kind == _TEXT:
-        return pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-    return pyarrow.from_numpy_dtype(kind)
+    texts = {
+        "text": pyarrow.dictionary(pyarrow.int32(), pyarrow.string()),
+        "name": pyarrow.string(),
+    }
+    return texts[kind] if kind in texts else pyarrow.from_numpy_dtype(kind)
 
 
 def _array(column: NDArray[Any] | str, kind: Any, count: int) -> Any:
@@ -145,7 +169,7 @@ def _array(column: NDArray[Any] | str, kind: Any, count: int) -> Any:
         return pyarrow.DictionaryArray.from_arrays(indices, pyarrow.array([column]))
     values, mask = np.ma.getdata(column), np.ma.getmaskarray(column)
     if pyarrow.types.is_dictionary(kind):
-        return pyarrow.array(values, mask=mask).dictionary_encode()
+        return pyarrow.array(values, kind.value_type, mask=mask).dictionary_encode()
     if values.dtype.kind == "f":
         mask = mask | np.isnan(values)
     return pyarrow.array(values, kind, mask=mask)

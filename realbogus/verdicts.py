@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from realbogus.exposures import read_exposure_name
 from realbogus.pooling import Pool, pool_images
 from realbogus.recipes import Recipe
 from realbogus.scores import Column, write_ecsv
@@ -72,7 +73,7 @@ class ImageScore:
     exposure : str
         What it is cut from; empty if nothing says.
     is_held : bool
-        Its exposure is held back, so that the score does not count.
+        It has a score, which does not count, since its exposure is held back.
     """
 
     object: str
@@ -89,6 +90,11 @@ class ImageScore:
     def is_scored(self) -> bool:
         """Whether there is a score that counts."""
         return self.score == self.score and not self.is_held
+
+    @property
+    def night(self) -> int:
+        """The MJD that the exposure's name says, or else the file's; -1 if neither does."""
+        return max(read_exposure_name(name).night for name in (self.exposure, self.image))
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +233,7 @@ def _combine_one(
         if image.is_scored:
             scored.setdefault(image.camera, []).append(image.score)
     flags = Counter(image.fault for image in images if image.fault)
-    flags[HELD] = sum(image.is_held and not image.fault for image in images)
+    flags[HELD] = sum(image.is_held for image in images)
     flags[FALLBACK] = sum(image.by_fallback for image in images if image.is_scored)
     counted = [f"{flag}={flags[flag]}" for flag in (*FAULTS, FALLBACK, HELD) if flags[flag]]
     if not scored:

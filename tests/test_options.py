@@ -160,7 +160,7 @@ def test_the_date_and_the_hour_are_put_into_names():
     ("detections", "given", "message"),
     [
         (False, ["outputcsv", "camera"], "camera: can't be given without detections"),
-        (False, ["outputcsv", "outputparquet"], "outputparquet: can't be given without detections"),
+        (False, ["outputparquet"], "outputcsv: name the file to make"),
         (True, ["outputparquet", "images"], "images: can't be given with detections"),
         (True, ["outputparquet", "outputcsv"], "outputcsv: can't be given with detections"),
         (True, [], "outputparquet: name the file to make"),
@@ -175,3 +175,4 @@ def test_options_of_the_other_way_to_score_are_refused(detections, given, messag
 def test_options_of_one_way_to_score_are_taken():
     require_one_way(detections=True, given={"outputparquet": True, "scheduler": True})
     require_one_way(detections=False, given={"outputcsv": True, "images": True, "camera": False})
+    require_one_way(detections=False, given={"outputcsv": True, "outputparquet": True})

@@ -39,6 +39,17 @@ def test_rows_come_back_and_what_is_missing_is_null(tmp_path, monkeypatch):
     assert read_parquet_recipe(path) == make_recipe("score", e=7)
 
 
+def test_names_and_texts_may_all_be_missing(tmp_path):
+    path = tmp_path / "t.parquet"
+    texts = np.ma.masked_all(2, object)
+    with open_parquet(path, [("id", "name", "an id"), ("name", "text", "a name")]) as file:
+        file.add({"id": texts, "name": texts})
+        file.add({"id": np.array(["a", "b"], object), "name": texts})
+    table = pyarrow.parquet.read_table(path)
+    assert table["id"].to_pylist() == [None, None, "a", "b"]
+    assert table["name"].to_pylist() == [None] * 4
+
+
 def test_a_run_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(KeyError), open_parquet(tmp_path / "t.parquet", COLUMNS) as file:
         file.add(rows(0, 3, "a"))

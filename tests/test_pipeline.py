@@ -444,9 +444,14 @@ def test_all_detections_of_a_night_are_scored(finished):
 
 
 def test_images_are_scored_by_the_classifiers_that_are_given(finished):
-    words = ("--images=[training/good]", "--classifier=[02a=training/model.h5]")
-    done = local("RunKerasTensorflowClassifier", *words, "--outputcsv=o.csv", cwd=finished)
+    classifier = "--classifier=[02a=training/model.h5]"
+    words = ("--images=[training/good]", classifier, "--outputcsv=o.csv")
+    done = local("RunKerasTensorflowClassifier", *words, cwd=finished)
     assert done.returncode == 0, done.stderr
+    more = ("RunKerasTensorflowClassifier", *words, "--outputparquet=o.parquet")
+    assert "o.parquet are made anew" in local(*more, cwd=finished).stderr
+    assert (finished / "o.parquet").read_bytes()[:4] == b"PAR1"
+    assert "Did not run any tasks" in local(*more, cwd=finished).stderr
     assert "score_02a" in (finished / "o.csv").read_text()
     shutil.rmtree(finished / "training")
     done = local(

@@ -151,6 +151,11 @@ def test_bad_input_to_the_classifier_is_one_line(dataset, tmp_path, words, parts
             ["--detections", "58310", "--outputparquet=d.parquet", "--falseAlarms=0.5"],
             ["falseAlarms: can't be given with detections"],
         ),
+        (["--outputparquet=s.parquet"], ["outputcsv: name the file to make"]),
+        (
+            ["--classifier", "MODEL", "--outputcsv=s.csv", "--outputparquet=s.csv"],
+            ["outputparquet must end in .parquet; got 's.csv'"],
+        ),
         (["--camera", "02a", "--outputcsv=s.csv"], ["camera: can't be given without detections"]),
         (["--classifier", "none.h5", "--outputcsv=s.csv", "x.fits"], ["none.h5 does not exist"]),
         (["--classifier", "m.pkl", "x.fits", "--outputcsv=s.csv"], ["m.pkl does not exist"]),

@@ -20,7 +20,7 @@ from realbogus.models.engines import ENGINES
 from realbogus.nights import Found, NightFiles
 from realbogus.options import available_cores, require_choice
 from realbogus.parallel import Workers, map_threads, open_workers, progress, read_ahead
-from realbogus.parquet import read_parquet_recipe
+from realbogus.parquet import read_parquet_recipe, require_parquet_name
 from realbogus.recipes import Recipe, already_made
 from realbogus.surveys.atlas import (
     CAMERAS,
@@ -152,8 +152,7 @@ def _check_options(
 ) -> None:
     if not nights:
         raise ConfigError("detections: give at least one night, such as 58310 or 58310-58320")
-    if output.suffix != ".parquet":
-        raise ConfigError(f"outputparquet must end in .parquet; got {output.name!r}")
+    require_parquet_name(output, name="outputparquet")
     for camera in cameras:
         require_camera(camera)
     require_choice("engine", engine, ENGINES)

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,10 @@ from realbogus.holding import (
     require_breaker,
     write_judgement,
 )
+from realbogus.imagescores import write_image_scores
 from realbogus.models.engines import ENGINES
 from realbogus.options import available_cores, require_choice
+from realbogus.parquet import read_parquet_recipe, require_parquet_name
 from realbogus.recipes import Recipe, already_made
 from realbogus.records import Records
 from realbogus.scores import read_score_recipe
@@ -55,6 +57,7 @@ def score_objects(
     images: Sequence[Path] = (),
     *,
     output_csv: Path,
+    output_parquet: Path | None = None,
     classifiers: Sequence[str] = (),
     fallback: Path | None = None,
     config_file: Path = Path("config.yaml"),
@@ -85,6 +88,8 @@ def score_objects(
         looked up by their postage stamps.
     output_csv : Path
         The scores of the objects to make.
+    output_parquet : Path, optional
+        The scores of their images to make, too; without it, both are made anew.
     classifiers : sequence of str
         A classifier for all cameras, or ``CAMERA=MODEL`` for each; by default those of the
         configuration.
@@ -134,6 +139,8 @@ def score_objects(
         the account may not write scores that it is to write.
     """
     _check_options(images, objects, list_id, engine, combine, update=update, rescore=rescore)
+    if output_parquet is not None:
+        require_parquet_name(output_parquet, name="outputparquet")
     breaker = Breaker(false_alarms, reference, release)
     require_breaker(breaker)
     ids = read_object_ids(objects)
@@ -147,19 +154,43 @@ def score_objects(
     bench = prepare_bench(given, fallback=fallback, form=wanted.form)
     options = {**wanted.options, "combine": combine, **breaker.options}
     recipe = Recipe("score", options, bench.inputs)
-    made = _made(output_csv, recipe, release)
+    files = _Files(output_csv, output_parquet)
+    made = files.made(recipe, release)
     if made is None:
-        require_writable_folder(output_csv.parent)
         job = _Job(bench, architecture, engine, combine, workers or available_cores())
-        with wanted.worklist() as worklist:
-            scored = _score(worklist, job, breaker, recipe, output_csv)
-        recipe = _write(scored, output_csv, recipe, release)
+        recipe = _make(wanted, job, breaker, recipe, files)
     is_held = report_held(output_csv, (made or recipe).results)
     if config is not None and update:
         _write_back(config, output_csv, rescore)
         if made is not None:
             wanted.require_no_newcomers(output_csv)
     return is_held
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The scores to make: of objects, and of their images if these are asked for."""
+
+    csv: Path
+    parquet: Path | None
+
+    @property
+    def readers(self) -> Mapping[Path, Callable[[Path], Recipe | None]]:
+        """All of them, that of objects first, and what reads their recipes."""
+        of_images = {} if self.parquet is None else {self.parquet: read_parquet_recipe}
+        return {self.csv: read_score_recipe, **of_images}
+
+    def made(self, wanted: Recipe, release: Sequence[str]) -> Recipe | None:
+        """Give the recipe of the files if all are there, and nothing more is to be released."""
+        found = [read(path) if path.exists() else None for path, read in self.readers.items()]
+        is_there = [already_made(*item, wanted) for item in zip(self.readers, found, strict=True)]
+        if any(is_there) and found != [found[0]] * len(found):
+            log.info("%s and %s are made anew, since they are not of one run", *self.readers)
+        elif all(is_there) and found[0] is not None:
+            if is_released(found[0], release):
+                return found[0]
+            log.info("%s is made anew, since more is released: %s", self.csv, ", ".join(release))
+        return None
 
 
 @dataclass(frozen=True)
@@ -216,29 +247,20 @@ def _check_options(
     require_choice("combine", combine, COMBINATIONS)
 
 
-def _made(output_csv: Path, wanted: Recipe, release: Sequence[str]) -> Recipe | None:
-    """Give the recipe of the scores if they are there, and nothing more is to be released."""
-    recorded = read_score_recipe(output_csv) if output_csv.exists() else None
-    if not already_made(output_csv, recorded, wanted) or recorded is None:
-        return None
-    if is_released(recorded, release):
-        return recorded
-    log.info("%s is made anew, since more is released: %s", output_csv, ", ".join(release))
-    return None
-
-
-def _score(
-    worklist: Worklist, job: _Job, breaker: Breaker, recipe: Recipe, output_csv: Path
-) -> _Scored:
-    """Score all images, hold back those of bad exposures, and combine the others."""
-    job.bench.require_all(worklist)
-    pools = job.bench.pools_of(worklist) if job.rule == "calibrated" else {}
-    with Records(ImageScore, _score_images(worklist, job)) as images:
-        judgement = judge(count_exposures(images), breaker, recipe, output_csv=output_csv)
-        faults = [image for image in images if image.fault]
-        count = sum(image.is_scored for image in images)
-        objects = list(combine(_marked(images, judgement), rule=job.rule, pools=pools))
-    return _Scored(objects, faults, count, judgement)
+def _make(wanted: Wanted, job: _Job, breaker: Breaker, recipe: Recipe, files: _Files) -> Recipe:
+    """Score all images, hold back those of bad exposures, and write what came of it."""
+    for path in files.readers:
+        require_writable_folder(path.parent)
+    with wanted.worklist() as worklist:
+        job.bench.require_all(worklist)
+        pools = job.bench.pools_of(worklist) if job.rule == "calibrated" else {}
+        with Records(ImageScore, _score_images(worklist, job)) as images:
+            judgement = judge(count_exposures(images), breaker, recipe, output_csv=files.csv)
+            faults = [image for image in images if image.fault]
+            count = sum(image.is_scored for image in images)
+            objects = list(combine(_marked(images, judgement), rule=job.rule, pools=pools))
+            scored = _Scored(objects, faults, count, judgement)
+            return _write(scored, _marked(images, judgement), files, recipe, breaker.release)
 
 
 def _score_images(worklist: Worklist, job: _Job) -> Iterator[ImageScore]:
@@ -247,22 +269,31 @@ def _score_images(worklist: Worklist, job: _Job) -> Iterator[ImageScore]:
 
 
 def _marked(images: Iterable[ImageScore], judgement: Judgement) -> Iterator[ImageScore]:
-    """Mark the images whose exposures are held back."""
+    """Mark the scored images whose exposures are held back."""
     held = judgement.held
     for image in images:
-        is_held = (image.camera, image.exposure) in held
+        is_held = image.is_scored and (image.camera, image.exposure) in held
         yield replace(image, is_held=True) if is_held else image
 
 
-def _write(scored: _Scored, output_csv: Path, recipe: Recipe, release: Sequence[str]) -> Recipe:
-    """Write what came of it, the scores last; give the recipe as they have it."""
-    _report(scored, output_csv)
+def _write(
+    scored: _Scored,
+    images: Iterable[ImageScore],
+    files: _Files,
+    recipe: Recipe,
+    release: Sequence[str],
+) -> Recipe:
+    """Write what came of it, the scores of objects last; give the recipe as they have it."""
+    _report(scored, files.csv)
     released = {"release": list(release)} if release else {}
     done = replace(recipe, options={**recipe.options, **released}, results=scored.results)
-    write_faults(faults_path(output_csv), scored.faults, done)
-    write_judgement(output_csv, scored.judgement, done)
-    write_verdicts(output_csv, scored.objects, done)
-    log.info("%s: %d objects", output_csv, len(scored.objects))
+    write_faults(faults_path(files.csv), scored.faults, done)
+    write_judgement(files.csv, scored.judgement, done)
+    if files.parquet is not None:
+        write_image_scores(files.parquet, images, done)
+        log.info("%s: %d images", files.parquet, scored.images + len(scored.faults))
+    write_verdicts(files.csv, scored.objects, done)
+    log.info("%s: %d objects", files.csv, len(scored.objects))
     return done
 
 

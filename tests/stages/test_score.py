@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from astropy.io import fits
 from astropy.table import Table
@@ -21,6 +22,7 @@ from realbogus.images import cut_stamps, read_image
 from realbogus.models.files import read_model_recipe
 from realbogus.models.registry import build_model
 from realbogus.models.storage import save_model
+from realbogus.parquet import read_parquet_recipe
 from realbogus.pooling import Pool, pool_images
 from realbogus.scores import read_score_recipe, read_scores
 from realbogus.stages.plot import plot_results
@@ -110,6 +112,10 @@ def faults(path):
         (row["object"], Path(row["image"]).name, row["fault"], row["reason"])
         for row in Table.read(path.with_name(f"{path.stem}.faults.csv"), format="ascii.ecsv")
     ]
+
+
+def image_rows(path):
+    return pyarrow.parquet.read_table(path).to_pylist()
 
 
 def score(config, output, *words, **options):
@@ -231,6 +237,52 @@ def test_the_median_is_that_of_the_camera_with_most_images(model, tmp_path):
     assert float(row["spread"]) > 0
 
 
+def test_the_median_of_an_object_is_that_of_its_images_in_the_table(model, tmp_path):
+    for number, camera in enumerate(["02a", "04a", "02a", "04a", "02a"]):
+        write_fits(tmp_path / f"7_{camera}58310o{number:04d}c_1.fits", noise(number, 40))
+    write_fits(tmp_path / "10_1.fits", noise(9, 40))
+    output, table = tmp_path / "s.csv", tmp_path / "s.parquet"
+    score_objects([tmp_path], output_csv=output, output_parquet=table, classifiers=[str(model)])
+    rows = image_rows(table)
+    assert [row["object"] for row in rows] == ["10", *["7"] * 5]
+    assert [row["image"] for row in rows] == sorted(map(str, tmp_path.glob("*.fits")))
+    assert {(row["camera"], row["night"]) for row in rows[1:]} == {("02a", 58310), ("04a", 58310)}
+    assert rows[1]["exposure"] == "02a58310o0000c"
+    assert [rows[0][name] for name in ("plane", "exposure", "camera", "night")] == [None] * 4
+    found = verdicts(output)
+    for camera, column in (("02a", "score"), ("04a", "score_04a")):
+        scores = [row["score"] for row in rows[1:] if row["camera"] == camera]
+        assert float(found["7"][column]) == pytest.approx(np.median(scores), rel=1e-6)
+    assert float(found["10"]["score"]) == pytest.approx(rows[0]["score"], rel=1e-6)
+    assert read_parquet_recipe(table) == read_score_recipe(output)
+
+
+def test_the_table_of_images_is_of_the_run_of_the_objects(model, wide, tmp_path, caplog):
+    write_fits(tmp_path / "7_02a58310o0001c_1.fits", noise(1, 40))
+    output, table = tmp_path / "s.csv", tmp_path / "s.parquet"
+
+    def run(classifier=model):
+        score_objects(
+            [tmp_path], output_csv=output, output_parquet=table, classifiers=[str(classifier)]
+        )
+        return [path.stat().st_mtime_ns for path in (output, table)]
+
+    caplog.set_level(logging.INFO, "realbogus")
+    before = run()
+    assert run() == before
+    table.unlink()
+    assert all(after > made for after, made in zip(run(), before, strict=True))
+    assert "s.csv and " in caplog.text and "are made anew, since" in caplog.text
+    output.unlink()
+    before = run()
+    assert run() == before
+    with pytest.raises(RecipeError, match="another classifier"):
+        run(wide)
+    output.unlink()
+    with pytest.raises(RecipeError, match=r"s\.parquet exists .* another classifier"):
+        run(wide)
+
+
 @pytest.mark.parametrize("by", ["words", "configuration"])
 def test_each_camera_goes_to_its_own_classifier(atlas, model, wide, tmp_path, by):
     atlas.add_object(7)
@@ -310,7 +362,8 @@ def test_faults_are_named_flagged_and_survived(atlas, model, tmp_path, caplog):
     atlas.add_stamp(7, 5, pixels=masked)
     atlas.add_stamp(7, name="7_../../../etc_02a58310o0006c_6_diff")
     atlas.add_stamp(8, 7, pixels=np.full((SIDE, SIDE), np.nan, np.float32))
-    found = score(atlas.config, tmp_path / "s.csv", str(model))
+    table = tmp_path / "s.parquet"
+    found = score(atlas.config, tmp_path / "s.csv", str(model), output_parquet=table)
     assert found["7"]["images"] == "1"
     assert found["7"]["flags"] == "missing=1 unreadable=1 size=1 masked=1 refused=1"
     assert (found["6"]["score"], found["6"]["flags"]) == ("", "no_images")
@@ -324,6 +377,12 @@ def test_faults_are_named_flagged_and_survived(atlas, model, tmp_path, caplog):
     assert "has a name of another form" in named["7", "refused"]
     assert "1 images are left out (missing)" in caplog.text
     assert "2 of 3 objects have no score" in caplog.text
+    rows = image_rows(table)
+    assert [row["fault"] for row in rows if row["object"] == "7"] == [
+        *("refused", None, "missing", "unreadable", "size", "masked")
+    ]
+    assert {row["object"] for row in rows} == {"7", "8"}
+    assert [row["score"] is None for row in rows] == [row["fault"] is not None for row in rows]
 
 
 def test_a_plot_leaves_out_objects_without_a_score(atlas, model, tmp_path, caplog):
@@ -416,10 +475,19 @@ def test_cubes_are_scored_plane_by_plane(model, tmp_path):
     shared = encode_cards([("EXPNAME", OBS)])
     write_cube(tmp_path / "c.fits", cube, shared=shared, columns=columns)
     for name, word in (("a.csv", "c.fits"), ("b.csv", "c.fits[1]")):
-        score_objects([tmp_path / word], output_csv=tmp_path / name, classifiers=[f"02a={model}"])
+        output = tmp_path / name
+        score_objects(
+            [tmp_path / word],
+            output_csv=output,
+            output_parquet=output.with_suffix(".parquet"),
+            classifiers=[f"02a={model}"],
+        )
     found = verdicts(tmp_path / "a.csv")
     assert {item: row["images"] for item, row in found.items()} == {"7": "2", "8": "1"}
     assert verdicts(tmp_path / "b.csv") == {"8": found["8"]}
+    rows = image_rows(tmp_path / "a.parquet")
+    assert [(row["object"], row["plane"]) for row in rows] == [("7", 0), ("7", 2), ("8", 1)]
+    assert {row["image"] for row in rows} == {str(tmp_path / "c.fits")}
     (tmp_path / "list.txt").write_text("c.fits[0]\nc.fits[2]\n")
     score_objects(
         [tmp_path / "list.txt"], output_csv=tmp_path / "l.csv", classifiers=[f"02a={model}"]
@@ -475,6 +543,7 @@ def test_a_classifier_whose_recipe_is_not_its_own_is_refused(training, tmp_path,
         ({"objects": ["123456789012345678901"]}, ValueError, "not the id of an object"),
         ({"objects": ["7"], "images": [Path("a")]}, ConfigError, "either images or objects"),
         ({"rescore": True}, ConfigError, "rescore: does nothing without update"),
+        ({"output_parquet": Path("s.pq")}, ConfigError, "outputparquet must end in .parquet; got"),
         ({"update": True, "images": [Path("a")]}, ConfigError, "update: images are no objects"),
         ({"classifiers": ["99z=MODEL"]}, ConfigError, "'99z' is not a camera: 01a, 02a"),
         ({"classifiers": []}, ConfigError, "give one, or a block 'classifiers'"),
@@ -495,7 +564,12 @@ def test_what_is_not_allowed_is_said(atlas, model, tmp_path, options, kind, part
 def test_nothing_is_written_when_nothing_can_be_scored(tmp_path, model):
     write_fits(tmp_path / "7_1.fits", unique_image(15, 15))
     with pytest.raises(StampError, match=r"none of 1 images can be scored: .*7_1.fits: 15 x 15"):
-        score_objects([tmp_path], output_csv=tmp_path / "s.csv", classifiers=[str(model)])
+        score_objects(
+            [tmp_path],
+            output_csv=tmp_path / "s.csv",
+            output_parquet=tmp_path / "s.parquet",
+            classifiers=[str(model)],
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["7_1.fits"]
 
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 
 import atlasClassificationPipeline
@@ -16,7 +17,7 @@ from realbogus.counts import HELD, PASSED, UNCHECKED, counts_path, read_counts, 
 from realbogus.errors import RecipeError
 from realbogus.holding import plot_path
 from realbogus.images import cut_stamps, read_image
-from realbogus.scores import read_object_scores, read_score_recipe
+from realbogus.scores import read_object_scores, read_score_recipe, read_table
 from realbogus.simulation import simulate
 from realbogus.simulation.faults import FAULTS, spoil
 from realbogus.stages.build import build_dataset
@@ -250,8 +251,18 @@ def test_scores_are_those_of_the_file_after_a_release_in_part(night, model):
 def test_the_script_says_it_by_its_status(night, model, capsys):
     mask(night, [2])
     words = ["--classifier", str(model), "--configFile", str(night.config)]
-    words += ["--outputcsv", str(output_of(night))]
+    table = output_of(night).with_suffix(".parquet")
+    words += ["--outputcsv", str(output_of(night)), "--outputparquet", str(table)]
     assert runKerasTensorflowClassifier.main(words) == 2
+    rows = pyarrow.parquet.read_table(table).to_pylist()
+    held = {row["exposure"] for row in rows if row["held"]}
+    assert held == {BAD}
+    counted = [row for row in rows if row["score"] is not None and not row["held"]]
+    assert all(row["score"] is not None for row in rows if row["held"])
+    found = read_table(output_of(night), ["images", "flags"])
+    images, flags = zip(*((int(row["images"]), row["flags"]) for _, row in found), strict=True)
+    assert sum(images) == len(counted)
+    assert sum(flag.count("held=1") for flag in flags) == sum(row["held"] for row in rows)
     assert runKerasTensorflowClassifier.main(words) == 2
     assert f"{BAD} is held back" in capsys.readouterr().err
     assert runKerasTensorflowClassifier.main([*words, "--release", BAD]) == 0
