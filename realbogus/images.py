@@ -174,13 +174,19 @@ def _touched_tiles(
 ) -> NDArray[np.bool_]:
     """Say which tiles of an image stamps reach into, shape (tiles down, tiles across)."""
     grid = -(-np.array(shape) // tile)
-    touched = np.zeros(grid, bool)
     reaches = ((corners + size > 0) & (corners < shape)).all(axis=1)
-    firsts = np.maximum(corners[reaches], 0) // tile
-    ends = np.minimum(corners[reaches] + size - 1, np.array(shape) - 1) // tile + 1
-    for (top, left), (bottom, right) in zip(firsts.tolist(), ends.tolist(), strict=True):
-        touched[top:bottom, left:right] = True
-    return touched
+    top, left = (np.maximum(corners[reaches], 0) // tile).T
+    last = np.minimum(corners[reaches] + size - 1, np.array(shape) - 1)
+    bottom, right = (last // tile + 1).T
+    # Ones where stamps begin, which add up to ones in their tiles. A list for each of thousands
+    # would make Python look through all its objects for garbage.
+    begins = np.zeros(grid + 1, np.int64)
+    np.add.at(begins, (top, left), 1)
+    np.add.at(begins, (bottom, right), 1)
+    np.add.at(begins, (top, right), -1)
+    np.add.at(begins, (bottom, left), -1)
+    count: NDArray[np.int64] = begins.cumsum(axis=0).cumsum(axis=1)
+    return count[:-1, :-1] > 0
 
 
 def _copy_inside(

@@ -48,20 +48,25 @@ _ABSURD = "too many axes or columns"
 
 
 @contextmanager
-def open_fits(path: Path, error: FitsError, **options: bool) -> Iterator[fits.HDUList]:
-    """Open a file for reading; to be used within `one_line`."""
+def open_fits(
+    path: Path, error: FitsError, *, in_pieces: bool = False, **options: bool
+) -> Iterator[fits.HDUList]:
+    """Open a file for reading, perhaps many pieces of it; to be used within `one_line`."""
     # astropy leaves a file that it opened itself open when it can't be read.
     with path.open("rb") as file:
         problem = _problem(file)
         if problem is not None:
             raise error(f"{path}: not a readable FITS image ({problem})")
-        content = file if _is_archive(file) else _Unbuffered(file)
+        content = _Unbuffered(file) if in_pieces and not _is_archive(file) else file
         with fits.open(content, memmap=False, **options) as hdus:
             yield hdus
 
 
 class _Unbuffered(io.RawIOBase):
-    """A file as astropy does not know it: of one that it knows it copies every tile twice."""
+    """A file as astropy does not know it: of one that it knows, pieces are slow to read.
+
+    The whole is not: of this file it makes a copy more.
+    """
 
     mode = "rb"
 

@@ -93,14 +93,14 @@ def read_touched(
     ImageError
         If the file is missing, truncated, damaged, or holds no image.
     """
-    with one_line(path, ImageError), open_fits(path, ImageError) as hdus:
+    with one_line(path, ImageError), open_fits(path, ImageError, in_pieces=True) as hdus:
         image = require_image(path, hdus, None, ImageError)
         require_sound_tiles(path, hdus.index_of(image), image, ImageError)
         tile = tile_shape(image)
         touched = find_touched(image.shape, tile)
-        if touched.mean() > _NEARLY_ALL:
-            return FitsImage(np.asarray(image.data), image.header)
-        return FitsImage(_read_rectangles(image, touched, tile), image.header)
+        if touched.mean() <= _NEARLY_ALL:
+            return FitsImage(_read_rectangles(image, touched, tile), image.header)
+    return read_fits(path)
 
 
 def read_header(path: Path, *, hdu: int) -> Header:
