@@ -15,6 +15,7 @@ import luigi
 from realbogus.config import SURVEYS, load_config
 from realbogus.cutting import take_thresholds
 from realbogus.errors import ConfigError
+from realbogus.models.files import user_file
 from realbogus.options import (
     fill_date,
     parse_classifiers,
@@ -294,8 +295,21 @@ class KerasTensorflowClassifier(_LocatedTask):
     )
 
     def content_inputs(self) -> Mapping[str, Path]:
-        started = {"startFrom": Path(self.startFrom)} if self.startFrom else {}
-        return {"trainingset": self.path("trainingset", "dataset.h5"), **started}
+        others = {
+            "model": user_file(self.model),
+            "startFrom": Path(self.startFrom) if self.startFrom else None,
+            "classifierfile": None if self.makes_classifier() else self.classifier_path(),
+        }
+        given = {name: path for name, path in others.items() if path is not None}
+        return {"trainingset": self.path("trainingset", "dataset.h5"), **given}
+
+    def classifier_path(self) -> Path:
+        """Give the classifier."""
+        return self.path("classifierfile", "model.h5")
+
+    def makes_classifier(self) -> bool:
+        """Say whether the classifier is what another task needs of this, rather than scores."""
+        return bool(self.isUpstream and self.classifierfile and not self.outputcsv)
 
     def requires(self) -> Mapping[str, RecipeTask]:
         trainingset = self.content_inputs()["trainingset"]
@@ -307,17 +321,17 @@ class KerasTensorflowClassifier(_LocatedTask):
 
     def output(self) -> Sequence[luigi.LocalTarget]:
         scores = luigi.LocalTarget(self.path("outputcsv", "scores.csv"))
-        classifier = luigi.LocalTarget(self.path("classifierfile", "model.h5"))
+        classifier = luigi.LocalTarget(self.classifier_path())
         if not self.isUpstream:
             return [scores, classifier]
-        return [classifier if self.classifierfile and not self.outputcsv else scores]
+        return [classifier if self.makes_classifier() else scores]
 
     def run(self) -> None:
         from realbogus.stages.train import train_classifier
 
         train_classifier(
             self.content_inputs()["trainingset"],
-            classifier=self.path("classifierfile", "model.h5"),
+            classifier=self.classifier_path(),
             output_csv=self.path("outputcsv", "scores.csv"),
             model=self.model,
             scheme=self.scheme,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from realbogus.detections import DETECTION_FAULTS, ExposureScores, ScoreJob
 from realbogus.errors import FormatError
 from realbogus.parquet import ParquetColumn, ParquetFile, open_parquet, read_parquet_recipe
-from realbogus.recipes import Recipe
+from realbogus.recipes import Recipe, find_difference
 
 __all__ = ["Found", "NightFile", "NightFiles"]
 
@@ -164,9 +164,11 @@ class NightFiles:
     def _is_made(self, night: int, wanted: Recipe) -> bool:
         """Say whether the file of a night can be used; another, or a damaged one, is made anew."""
         try:
-            return _decides(_recorded(self._path(night))[0]) == _decides(wanted)
+            recorded, _ = _recorded(self._path(night))
         except FormatError:
             return False
+        options, inputs = wanted.options, wanted.inputs
+        return find_difference(recorded, options=options, inputs=inputs) is None
 
 
 def _recorded(path: Path) -> tuple[Recipe, Found]:
@@ -179,11 +181,6 @@ def _recorded(path: Path) -> tuple[Recipe, Found]:
         return recipe, Found(**{**recipe.results, "faults": faults})
     except (KeyError, TypeError) as error:
         raise FormatError(f"{path}: does not say what it holds") from error
-
-
-def _decides(recipe: Recipe) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-    """Give what decides the content: the options, and the digests of the inputs."""
-    return recipe.options, {name: item.digest for name, item in recipe.inputs.items()}
 
 
 def _columns(

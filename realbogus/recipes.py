@@ -103,7 +103,11 @@ class Recipe:
 
 
 def find_difference(
-    recorded: Recipe, *, options: Mapping[str, Any], inputs: Mapping[str, str]
+    recorded: Recipe,
+    *,
+    options: Mapping[str, Any],
+    inputs: Mapping[str, Input | None],
+    is_whole: bool = True,
 ) -> str | None:
     """Say in words where a recorded recipe differs from what is asked for.
 
@@ -113,8 +117,10 @@ def find_difference(
         What the file says of itself.
     options : mapping
         The options asked for. One that the record does not know counts as different.
-    inputs : mapping of str to str
-        The digests of the inputs at hand, by option name.
+    inputs : mapping of str to Input or None
+        The inputs that are given, by option name; None for one that is not there to be compared.
+    is_whole : bool
+        These are all of them: one that is recorded and not given counts as different.
 
     Returns
     -------
@@ -125,10 +131,15 @@ def find_difference(
         made = recorded.options.get(name)
         if made != json.loads(json.dumps(wanted)):
             return f"{name} = {_show(made)}, not {_show(wanted)}"
-    for name, digest in inputs.items():
+    for name, given in inputs.items():
         made_from = recorded.inputs.get(name)
-        if made_from is not None and made_from.digest != digest:
+        if made_from is None:
+            return f"{name} = None, not {'another' if given is None else given.name}"
+        if given is not None and made_from.digest != given.digest:
             return f"another {name} ({made_from.name}, before it changed, or one elsewhere)"
+    left = recorded.inputs.keys() - inputs.keys() if is_whole else ()
+    for name in sorted(left):
+        return f"{name} = {recorded.inputs[name].name}, not None"
     return None
 
 
@@ -155,8 +166,7 @@ def already_made(target: Path, recorded: Recipe | None, wanted: Recipe) -> bool:
         raise RecipeError(
             f"{target} exists and does not say what made it: remove it, or name another file"
         )
-    digests = {name: item.digest for name, item in wanted.inputs.items()}
-    difference = find_difference(recorded, options=wanted.options, inputs=digests)
+    difference = find_difference(recorded, options=wanted.options, inputs=wanted.inputs)
     if difference is not None:
         raise RecipeError(
             f"{target} exists and was made with {difference}: remove it, or name another file"

@@ -17,7 +17,7 @@ from realbogus.cli import describe_error, start_logging
 from realbogus.errors import ConfigError, RealBogusError, RecipeError
 from realbogus.options import parse_names, parse_nights
 from realbogus.provenance import identify, read_recipe
-from realbogus.recipes import Recipe, find_difference
+from realbogus.recipes import Input, Recipe, find_difference
 
 __all__ = ["FilesParameter", "NightsParameter", "RecipeTask", "run_luigi"]
 
@@ -124,8 +124,12 @@ class RecipeTask(luigi.Task):
         RecipeError
             If not; it names the first option that differs.
         """
-        inputs = {} if self.isUpstream else self._digests()
-        difference = find_difference(recipe, options=self._demands(), inputs=inputs)
+        difference = find_difference(
+            recipe,
+            options=self._demands(),
+            inputs=self._inputs(),
+            is_whole=not self.isUpstream,
+        )
         if difference is not None:
             raise RecipeError(
                 f"{target} exists and was made with {self.task_family} {difference}: "
@@ -155,9 +159,14 @@ class RecipeTask(luigi.Task):
         default = parameter.normalize(parameter.task_value(family, name))
         return getattr(self, name) != default or _given_on_command_line(family, name) is not None
 
-    def _digests(self) -> dict[str, str]:
-        files = self.content_inputs()
-        return {name: identify(path).digest for name, path in files.items() if path.exists()}
+    def _inputs(self) -> dict[str, Input | None]:
+        """Give the inputs; of a task that another needs, those that the command line names."""
+        family = str(self.task_family)
+        return {
+            name: identify(path) if path.exists() else None
+            for name, path in self.content_inputs().items()
+            if not self.isUpstream or _given_on_command_line(family, name) is not None
+        }
 
 
 def run_luigi(argv: Sequence[str]) -> int:

@@ -85,6 +85,14 @@ def test_second_run_does_nothing(finished):
     assert times(finished) == before
 
 
+def test_an_input_more_than_the_files_were_made_of_is_one_line(finished):
+    words = ("--KerasTensorflowClassifier-epochs=2", "--startFrom=training/model.h5")
+    what = "made with KerasTensorflowClassifier startFrom = None, not model.h5"
+    assert_fails(local("KerasTensorflowClassifier", *words, cwd=finished), what)
+    upstream = "--KerasTensorflowClassifier-startFrom=training/model.h5"
+    assert_fails(local("PlotResults", upstream, cwd=finished), what)
+
+
 def test_stamp_location_moves_the_whole_run(finished):
     (finished / "elsewhere").mkdir()
     for name in ("good", "bad", "good.txt", "bad.txt"):

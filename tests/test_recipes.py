@@ -81,13 +81,28 @@ def test_an_option_that_the_record_does_not_know_differs():
 
 
 def test_another_input_is_named():
-    difference = find_difference(nested(), options={}, inputs={"trainingset": "cd" * 32})
+    difference = find_difference(
+        nested(), options={}, inputs={"trainingset": Input("d.h5", "cd" * 32)}
+    )
     assert difference == "another trainingset (d.h5, before it changed, or one elsewhere)"
 
 
-def test_the_same_input_and_one_without_record_do_not_differ():
-    inputs = {"trainingset": "ab" * 32, "good": "ef" * 32}
-    assert find_difference(nested(), options={}, inputs=inputs) is None
+def test_the_same_input_and_one_that_can_not_be_looked_at_do_not_differ():
+    for given in (Input("elsewhere.h5", "ab" * 32), None):
+        assert find_difference(nested(), options={}, inputs={"trainingset": given}) is None
+
+
+def test_an_input_that_the_record_does_not_know_differs():
+    inputs = {"trainingset": None, "startFrom": Input("old.h5", "ef" * 32)}
+    difference = find_difference(nested(), options={}, inputs=inputs)
+    assert difference == "startFrom = None, not old.h5"
+    difference = find_difference(nested(), options={}, inputs={**inputs, "startFrom": None})
+    assert difference == "startFrom = None, not another"
+
+
+def test_an_input_that_is_recorded_and_not_given_differs_if_all_are_given():
+    assert find_difference(nested(), options={}, inputs={}) == "trainingset = d.h5, not None"
+    assert find_difference(nested(), options={}, inputs={}, is_whole=False) is None
 
 
 def test_what_does_not_exist_is_not_made(tmp_path):

@@ -174,7 +174,6 @@ def _recipe(bench: Bench, nights: Sequence[int], cameras: Sequence[str], config:
         "database": database_folder(config.database),
         "detections": sorted(set(nights)),
         "camera": sorted(set(cameras)),
-        "classifier": sorted(bench.inputs),
     }
     return Recipe("score", options, bench.inputs)
 

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 _FEATURE_OPTIONS = ("e", "N", "m", "psf")
 _AUTO = "auto"
+_CLASSIFIER = "classifierfile"
 _MEMORY_SHARE = 0.25
 
 
@@ -188,10 +189,10 @@ def _all_made(classifier: Path, output_csv: Path, wanted: Recipe) -> bool:
         recorded = read_model_recipe(classifier)
         if recorded is not None:
             already_made(classifier, recorded, wanted)
-            _require_same_start(classifier, recorded, wanted)
-    has_scores = already_made(
-        output_csv, read_score_recipe(output_csv) if output_csv.exists() else None, wanted
-    )
+    scored = read_score_recipe(output_csv) if output_csv.exists() else None
+    made_by = None if scored is None else scored.inputs.get(_CLASSIFIER)
+    made_by = identify(classifier) if has_classifier else made_by
+    has_scores = already_made(output_csv, scored, _of_scores(wanted, made_by))
     if has_scores and not has_classifier:
         raise RecipeError(
             f"{output_csv} exists, but {classifier}, which made it, does not: remove the scores, "
@@ -200,15 +201,10 @@ def _all_made(classifier: Path, output_csv: Path, wanted: Recipe) -> bool:
     return has_scores
 
 
-def _require_same_start(classifier: Path, recorded: Recipe, wanted: Recipe) -> None:
-    """Refuse a classifier that began elsewhere than is asked for, or with drawn weights."""
-    begun, asked = (recipe.inputs.get("startFrom") for recipe in (recorded, wanted))
-    if (begun is None) != (asked is None):
-        names = [None if item is None else item.name for item in (begun, asked)]
-        raise RecipeError(
-            f"{classifier} exists and was made with startFrom = {names[0]}, not {names[1]}: "
-            "remove it, or name another file"
-        )
+def _of_scores(wanted: Recipe, classifier: Input | None) -> Recipe:
+    """Give the recipe of the scores that a classifier gives."""
+    made_by = {} if classifier is None else {_CLASSIFIER: classifier}
+    return Recipe("score", wanted.options, {**wanted.inputs, **made_by})
 
 
 def _with_features(wanted: Recipe, dataset: Recipe | None) -> Recipe:
@@ -347,6 +343,5 @@ def _score(trainingset: Path, classifier: Path, output_csv: Path, wanted: Recipe
     )
     probabilities = read_calibration(recorded).apply(predict(model, test.stamps))
     scores = Scores(test.names, test.objects, test.targets, probabilities)
-    inputs = {**wanted.inputs, "classifierfile": identify(classifier)}
-    write_scores(output_csv, scores, Recipe("score", wanted.options, inputs))
+    write_scores(output_csv, scores, _of_scores(wanted, identify(classifier)))
     log.info("%s: %d scores", output_csv, len(test))

@@ -118,6 +118,8 @@ def test_scores_of_objects_are_plotted_with_their_labels(tmp_path):
     recipe = read_figure_recipe(output)
     assert recipe.results["a"]["auc"].startswith("0.5000")
     assert set(recipe.inputs) == {"inputFiles[0]", "labels"}
+    with pytest.raises(RecipeError, match=r"made with labels = labels\.csv, not None"):
+        plot_results([tmp_path / "a.csv"], output)
 
 
 def test_names_stand_in_the_legend(tmp_path):

@@ -186,6 +186,23 @@ def test_second_run_does_nothing_and_another_classifier_is_an_error(
         score_objects([training / "good.txt"], output_csv=output, classifiers=[str(wide)])
 
 
+def test_a_classifier_more_or_less_is_an_error(model, wide, tmp_path):
+    write_fits(tmp_path / "7_02a58310o0001c_1.fits", noise(1, 40))
+
+    def run(*words, **options):
+        score_objects([tmp_path], output_csv=tmp_path / "s.csv", classifiers=words, **options)
+        return (tmp_path / "s.csv").stat().st_mtime_ns
+
+    before = run(f"02a={model}", fallback=wide)
+    assert run(f"02a={model}", fallback=wide) == before
+    with pytest.raises(RecipeError, match=r"made with fallback = wide\.h5, not None: remove it"):
+        run(f"02a={model}")
+    with pytest.raises(RecipeError, match=r"made with classifier\[04a\] = None, not wide\.h5"):
+        run(f"02a={model}", f"04a={wide}", fallback=wide)
+    with pytest.raises(RecipeError, match=r"made with classifier = None, not model\.h5"):
+        run(str(model))
+
+
 def test_plot_takes_the_scores_with_labels(training, model, tmp_path):
     output, labels = tmp_path / "s.csv", tmp_path / "labels.csv"
     score_objects(

@@ -15,6 +15,7 @@ from realbogus.dataset import Part, read_part, write_dataset
 from realbogus.errors import ConfigError, DatasetError, ModelError, RecipeError
 from realbogus.metrics import area_under, rates
 from realbogus.models.files import read_feature_options, read_model_recipe
+from realbogus.models.registry import build_model
 from realbogus.models.storage import load_model
 from realbogus.scores import read_score_recipe, read_scores
 from realbogus.stages.train import train_classifier
@@ -97,6 +98,21 @@ def test_classifier_that_exists_is_used_and_not_trained(easy):
 def test_second_run_changes_nothing(easy):
     made = [path.stat().st_mtime_ns for path in train(easy)]
     assert [path.stat().st_mtime_ns for path in train(easy)] == made
+
+
+def test_scores_of_another_classifier_than_the_one_at_hand_are_an_error(easy):
+    from realbogus.models.backend import keras
+
+    for seed in (1, 2):
+        keras.utils.set_random_seed(seed)
+        build_model("psat", 20).save(easy.parent / "model.keras")  # which says nothing of itself
+        if seed == 1:
+            _, csv = train(easy, suffix=".keras")
+            before = csv.stat().st_mtime_ns
+            train(easy, suffix=".keras")
+    with pytest.raises(RecipeError, match=r"another classifierfile \(model\.keras"):
+        train(easy, suffix=".keras")
+    assert csv.stat().st_mtime_ns == before
 
 
 def test_classifier_of_other_options_is_an_error_that_names_them(easy):
