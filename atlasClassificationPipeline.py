@@ -434,21 +434,23 @@ class RunKerasTensorflowClassifier(_LocatedTask):
 
     def complete(self) -> bool:
         """Say whether the scores are there, of one run, and nothing more is to be released."""
-        if not super().complete() or self.detections:
-            return super().complete()
+        if not super().complete():
+            return False
         from realbogus.holding import is_released
 
-        recipe, *others = (read_recipe(path) for path in self.score_files())
+        paths = [Path(self.output()[0].path)] if self.detections else self.score_files()
+        recipe, *others = map(read_recipe, paths)
         if others not in ([], [recipe]):
             return False
         return not self.release or (recipe is not None and is_released(recipe, self.release))
 
     def wanted_options(self) -> Mapping[str, Any]:
-        if self.detections:
-            return {"detections": self.detections, "camera": sorted(self.camera)}
         from realbogus.holding import Breaker
 
         breaker = Breaker(self.falseAlarms, [Path(name) for name in self.reference])
+        if self.detections:
+            nights = {"detections": self.detections, "camera": sorted(self.camera)}
+            return {**nights, **breaker.options}
         how = {"combine": self.combine, **breaker.options}
         if self.images:
             return {"images": self.images, **how}
@@ -483,6 +485,9 @@ class RunKerasTensorflowClassifier(_LocatedTask):
             download_threads=self.downloadthreads,
             workers=self.stampThreads,
             scheduler=self.scheduler,
+            false_alarms=self.falseAlarms,
+            reference=[Path(name) for name in self.reference],
+            release=self.release,
         )
 
     def score_objects(self) -> None:

@@ -112,8 +112,7 @@ def _score(options: argparse.Namespace, given: dict[str, bool]) -> bool:
     classifiers, images = _sorted(options)
     require_one_way(detections=bool(options.detections), given={**given, "images": bool(images)})
     if options.detections:
-        _score_detections(options, classifiers)
-        return False
+        return _score_detections(options, classifiers)
     return _score_objects(options, classifiers, images)
 
 
@@ -129,11 +128,11 @@ def _dated(name: str) -> Path:
     return Path(fill_date(name))
 
 
-def _score_detections(options: argparse.Namespace, classifiers: list[str]) -> None:
+def _score_detections(options: argparse.Namespace, classifiers: list[str]) -> bool:
     from realbogus.options import parse_nights
     from realbogus.stages.detections import score_detections
 
-    score_detections(
+    return score_detections(
         parse_nights(options.detections),
         output=_dated(options.outputparquet),
         cameras=options.camera,
@@ -145,6 +144,9 @@ def _score_detections(options: argparse.Namespace, classifiers: list[str]) -> No
         download_threads=options.downloadthreads,
         workers=options.stampThreads,
         scheduler=options.scheduler,
+        false_alarms=options.falseAlarms,
+        reference=options.reference,
+        release=options.release,
     )
 
 

@@ -4,10 +4,11 @@
     python benchmarks/breaker.py FOLDER
 
 Makes and keeps in FOLDER a survey a night, with as many images an exposure as the surveys have,
-about 21, and a classifier of its camera and one of another, trained on other nights. Each night is
-scored as a nightly job does it, beside those before it: ten unchecked, fifty that are good. Then
-more nights are spoiled, each in every way, one exposure of it or all: they are compared with the
-sixty. What is on the lists 1 to 13 of the embedded survey is on the eyeball list here.
+about 21, and some two hundred detections; and a classifier of its camera and one of another,
+trained on other nights. Each night is scored as a nightly job does it, beside those before it: ten
+unchecked, fifty that are good. Then more nights are spoiled, each in every way, one exposure of it
+or all: they are compared with the sixty. All this once for objects, and once for all detections.
+What is on the lists 1 to 13 of the embedded survey is on the eyeball list here.
 
 Prints how many nights, and exposures, raise an alarm at several rates of false alarms, and how many
 of the spoiled ones are held.
@@ -18,7 +19,7 @@ import logging
 import shutil
 import sqlite3
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,7 @@ from realbogus.simulation import simulate
 from realbogus.simulation.faults import FAULTS, spoil
 from realbogus.stages.build import build_dataset
 from realbogus.stages.cut_atlas import cut_atlas
+from realbogus.stages.detections import score_detections
 from realbogus.stages.score import score_objects
 from realbogus.stages.train import train_classifier
 
@@ -59,21 +61,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _benchmark(options: argparse.Namespace) -> None:
     logging.getLogger("realbogus").setLevel(logging.ERROR)
     folder: Path = options.folder
-    (folder / "scores").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     models = {camera: _train(folder, camera, options.threads) for camera in (_CAMERA, _OTHER)}
     good = range(_FIRST, _FIRST + NIGHTS + _GOOD)
     bad = range(good.stop, good.stop + options.bad)
     jobs = [(folder, night) for night in (*good, *bad)]
     for _ in map_unordered(_make_night, jobs, workers=options.threads, label="nights"):
         pass
-    held = 0
-    for night in good:
-        output = folder / "scores" / f"{night}.csv"
-        held += _score(folder / str(night), output, models[_CAMERA])
-    tables = {night: read_counts(counts_path(folder / "scores" / f"{night}.csv")) for night in good}
-    print(f"good nights held, of {_GOOD}: {held}")
-    _print_rates(tables)
-    _print_faults(folder, bad, models)
+    for way in _WAYS:
+        held = 0
+        (folder / way).mkdir(exist_ok=True)
+        for night in good:
+            held += _WAYS[way](folder / str(night), _output(folder, way, night), models[_CAMERA])
+        paths = {night: counts_path(_output(folder, way, night)) for night in good}
+        print(f"\n{way}\ngood nights held, of {_GOOD}: {held}", flush=True)
+        _print_rates({night: read_counts(path) for night, path in paths.items()})
+        _print_faults(folder, way, bad, models)
+
+
+def _output(folder: Path, way: str, night: int) -> Path:
+    return folder / way / f"{night}.{'csv' if way == 'objects' else 'parquet'}"
 
 
 def _train(folder: Path, camera: str, threads: int) -> Path:
@@ -110,13 +117,33 @@ def _make_night(job: tuple[Path, int]) -> None:
             )
 
 
-def _score(survey: Path, output: Path, model: Path, reference: Sequence[Path] = ()) -> bool:
+def _score_objects(survey: Path, output: Path, model: Path, reference: Sequence[Path] = ()) -> bool:
     return score_objects(
         output_csv=output,
         config_file=survey / "config.yaml",
         classifiers=[str(model)],
         reference=reference,
     )
+
+
+def _score_detections(
+    survey: Path, output: Path, model: Path, reference: Sequence[Path] = ()
+) -> bool:
+    (night,) = [int(path.name) for path in (survey / "diff" / _CAMERA).iterdir()]
+    return score_detections(
+        [night],
+        output=output,
+        config_file=survey / "config.yaml",
+        classifiers=[str(model)],
+        reference=reference,
+        workers=1,
+    )
+
+
+_WAYS: Mapping[str, Callable[..., bool]] = {
+    "objects": _score_objects,
+    "detections": _score_detections,
+}
 
 
 def _print_rates(tables: dict[int, list[Counts]]) -> None:
@@ -135,36 +162,36 @@ def _print_rates(tables: dict[int, list[Counts]]) -> None:
         )
 
 
-def _print_faults(folder: Path, nights: range, models: dict[str, Path]) -> None:
+def _print_faults(folder: Path, way: str, nights: range, models: dict[str, Path]) -> None:
     print("\n| fault | of one exposure: held | of all: nights with any held | exposures held |")
     print("| --- | --- | --- | --- |")
     for fault in FAULTS:
-        one = [_spoiled(folder, night, models, partial(spoil, fault=fault), 1) for night in nights]
-        every = [
-            _spoiled(folder, night, models, partial(spoil, fault=fault), _EXPOSURES)
-            for night in nights
-        ]
+        how = partial(spoil, fault=fault)
+        one = [_spoiled(folder, way, night, models, how, 1) for night in nights]
+        every = [_spoiled(folder, way, night, models, how, _EXPOSURES) for night in nights]
         _print_row(fault, [f"{sum(map(bool, one))} of {len(one)}"], every)
     wrong = {_CAMERA: models[_OTHER]}
-    every = [_spoiled(folder, night, wrong, None, 0) for night in nights]
+    every = [_spoiled(folder, way, night, wrong, None, 0) for night in nights]
     _print_row(_WRONG_MODEL, [""], every)
 
 
 def _print_row(fault: str, one: Sequence[str], every: Sequence[Sequence[str]]) -> None:
     count = sum(map(len, every))
     held = f"{sum(map(bool, every))} of {len(every)}"
-    print("|", " | ".join([fault, *one, held, f"{count} of {_EXPOSURES * len(every)}"]), "|")
+    cells = [fault, *one, held, f"{count} of {_EXPOSURES * len(every)}"]
+    print("|", " | ".join(cells), "|", flush=True)
 
 
 def _spoiled(
     folder: Path,
+    way: str,
     night: int,
     models: dict[str, Path],
     spoil_some: Callable[[Path, Sequence[str]], None] | None,
     count: int,
 ) -> list[str]:
     """Spoil some exposures of a copy of a night, and give those that are held."""
-    survey, output = folder / "spoiled", folder / "spoiled.csv"
+    survey, output = folder / "spoiled", folder / f"spoiled{_output(folder, way, night).suffix}"
     for path in (survey, output, counts_path(output)):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     shutil.copytree(folder / str(night), survey)
@@ -172,7 +199,7 @@ def _spoiled(
     chosen = [path.name[:14] for path in images][:count]
     if spoil_some is not None:
         spoil_some(survey, chosen)
-    _score(survey, output, models[_CAMERA], [folder / "scores"])
+    _WAYS[way](survey, output, models[_CAMERA], [folder / way])
     held = [item.name for item in read_counts(counts_path(output)) if item.status == HELD]
     return [name for name in held if spoil_some is None or name in chosen]
 

@@ -32,6 +32,7 @@ budgets, comparison   eyeballs a night; a new classifier against an old one
 splits       which detections train, and which test
 calibration   scores that are probabilities
 quality      what a classifier is worth: thresholds and rates, for its record
+prominence   how far the middles of stamps stand out of the noise
 database     the only home of SQLAlchemy: tables, queries, rows
 images       difference images and the stamps cut from them
 stamps       small FITS files, and cubes of them

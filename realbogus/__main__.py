@@ -167,12 +167,31 @@ def _revert(options: argparse.Namespace) -> None:
     sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
+def _declare_reference(words: Words) -> None:
+    words.add_argument("classifier", type=Path, help=".h5 or .keras")
+    words.add_argument("scores", type=Path, nargs="+", help="of accepted nights, or their folder")
+    words.add_argument(
+        "--falseAlarms",
+        type=float,
+        default=0.01,
+        help="probability that anything of a good night is left out (%(default)s)",
+    )
+
+
+def _reference(options: argparse.Namespace) -> None:
+    from realbogus.stages.reference import write_reference
+
+    lines = write_reference(options.classifier, options.scores, false_alarms=options.falseAlarms)
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
 _COMMANDS: Mapping[str, tuple[str, Callable[[Words], None], Callable[[Any], None]]] = {
     "describe": ("say what made a list, data set, classifier, …", _declare_describe, _describe),
     "report": ("write a page of all that a test says", _declare_report, _report),
     "budget": ("say which threshold so many eyeballs allow", _declare_budget, _budget),
     "compare": ("fail if a new classifier is worse anywhere", _declare_compare, _compare),
     "export": ("write a classifier as ONNX, for other pipelines", _declare_export, _export),
+    "reference": ("keep what good nights are like by a classifier", _declare_reference, _reference),
     "runs": ("list what was written to the database", _declare_runs, _runs),
     "revert": ("take back what a run wrote to the database", _declare_revert, _revert),
     "extract": ("write planes of cubes as stamps of their own", _declare_extract, _extract),

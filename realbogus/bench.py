@@ -163,6 +163,12 @@ class Bench:
         return scorers
 
     @property
+    def files(self) -> Sequence[Path]:
+        """The classifiers' files."""
+        seats = [*self.seats.values(), *([] if self.fallback is None else [self.fallback])]
+        return [seat.path for seat in seats]
+
+    @property
     def inputs(self) -> Mapping[str, Input]:
         """What recipes say of the classifiers."""
         names = {key: f"classifier[{key}]" if key else "classifier" for key in self.seats}

@@ -1,11 +1,12 @@
 """Which exposures of a night have scores that good ones don't have: arrays in, reasons out.
 
 The scores of an exposure's images above each of several thresholds are counted, those that are
-undecided, and the images that are masked. What a good exposure has, and how much good ones differ,
-is fitted to accepted ones of the same camera. Each count of a run is compared with both, and all
-comparisons together raise a false alarm with a probability that is asked for (Holm 1979, Scand. J.
-Stat. 6, 65). Half of it goes to exposures; the other to cameras, each by the sum over a night of
-those of its exposures that passed, which shows what is too little to be seen in any one.
+undecided, the images whose middles stand out of the noise, and those that are masked. What a good
+exposure has, and how much good ones differ, is fitted to accepted ones of the same camera. Each
+count of a run is compared with both, and all comparisons together raise a false alarm with a
+probability that is asked for (Holm 1979, Scand. J. Stat. 6, 65). Half of it goes to exposures; the
+other to cameras, each by the sum over a night of those of its exposures that passed, which shows
+what is too little to be seen in any one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from realbogus.counts import THRESHOLDS, Counts
+from realbogus.counts import PROMINENCES, THRESHOLDS, Counts
 from realbogus.scatter import Scatter, fit_scatter
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
     "find_alarms",
     "fit_reference",
     "is_enough",
-    "name_night",
     "nights_of",
 ]
 
@@ -39,13 +39,17 @@ NIGHTS = 10
 # What a network makes of images of another kind than it knows; places in the thresholds.
 _UNDECIDED = (0, 3)
 _UNDECIDED_PLACE = len(THRESHOLDS)
+_PROMINENT_PLACES = range(_UNDECIDED_PLACE + 1, _UNDECIDED_PLACE + 1 + len(PROMINENCES))
 
 LABELS = (
     *(f"scores above {limit:g}" for limit in THRESHOLDS),
     "scores from {:g} to {:g}".format(*(THRESHOLDS[place] for place in _UNDECIDED)),
+    *(f"middles above {limit} times the noise" for limit in PROMINENCES),
     "masked images",
 )
 """What is counted, in words."""
+
+_MASKED_PLACE = len(LABELS) - 1
 
 # Both tails of each, but of masked images the upper one: none is no fault.
 _COMPARISONS = 2 * len(LABELS) - 1
@@ -92,11 +96,6 @@ class Alarm:
         )
 
 
-def name_night(counts: Counts) -> str:
-    """Name the night of an exposure's camera, as its folder is: ``02a/58310``."""
-    return f"{counts.camera}/{counts.night}"
-
-
 def count_of(counts: Counts, place: int) -> tuple[int, int]:
     """Give a count, by its place in `LABELS`, and what it is one of."""
     if place < len(THRESHOLDS):
@@ -104,6 +103,8 @@ def count_of(counts: Counts, place: int) -> tuple[int, int]:
     if place == _UNDECIDED_PLACE:
         low, high = (counts.above[limit] for limit in _UNDECIDED)
         return low - high, counts.scored
+    if place in _PROMINENT_PLACES:
+        return counts.prominent[place - _PROMINENT_PLACES.start], counts.scored
     return counts.masked, counts.images
 
 
@@ -111,7 +112,7 @@ def nights_of(exposures: Sequence[Counts]) -> list[Counts]:
     """Add exposures up, by the nights of cameras."""
     nights: dict[str, list[Counts]] = {}
     for item in exposures:
-        nights.setdefault(name_night(item), []).append(item)
+        nights.setdefault(item.night_name, []).append(item)
     return [Counts.sum(name, parts) for name, parts in nights.items()]
 
 
@@ -152,7 +153,8 @@ def find_alarms(
 
 def _fit(units: Sequence[Counts]) -> tuple[Scatter, ...]:
     tables = [np.array([count_of(unit, place) for unit in units]) for place in range(len(LABELS))]
-    return tuple(fit_scatter(table[:, 0], table[:, 1]) for table in tables)
+    nights = np.array([unit.night for unit in units])
+    return tuple(fit_scatter(table[:, 0], table[:, 1], nights) for table in tables)
 
 
 def _compare(unit: Counts, scatters: Sequence[Scatter], is_night: bool) -> Alarm:
@@ -170,7 +172,7 @@ def _compare(unit: Counts, scatters: Sequence[Scatter], is_night: bool) -> Alarm
 def _tails_that_matter(unit: Counts, place: int, scatter: Scatter) -> Iterator[float]:
     few, many = scatter.tails(*count_of(unit, place))
     yield many
-    if place <= _UNDECIDED_PLACE:
+    if place < _MASKED_PLACE:
         yield few
 
 

@@ -20,6 +20,7 @@ from realbogus.verdicts import ImageScore
 __all__ = [
     "HELD",
     "PASSED",
+    "PROMINENCES",
     "RELEASED",
     "THRESHOLDS",
     "UNCHECKED",
@@ -33,6 +34,9 @@ __all__ = [
 
 THRESHOLDS = (0.05, 0.2, 0.5, 0.8, 0.95)
 """Scores above these are counted."""
+
+PROMINENCES = (4, 8)
+"""Images whose middles stand this far out of the noise are counted."""
 
 PASSED = "passed"
 HELD = "held"
@@ -57,6 +61,8 @@ class Counts:
         Images with a score, and those that have none since they are masked.
     above : tuple of int
         For each of `THRESHOLDS`, how many scores are above it.
+    prominent : tuple of int
+        For each of `PROMINENCES`, how many of the images with a score stand out farther.
     status : str
         What came of the comparison; empty before it.
     reason : str
@@ -69,8 +75,14 @@ class Counts:
     scored: int
     masked: int
     above: tuple[int, ...]
+    prominent: tuple[int, ...]
     status: str = ""
     reason: str = ""
+
+    @property
+    def night_name(self) -> str:
+        """The night of its camera, named as its folder is: ``02a/58310``."""
+        return f"{self.camera}/{self.night}"
 
     @property
     def images(self) -> int:
@@ -79,18 +91,28 @@ class Counts:
 
     @classmethod
     def of(
-        cls, name: str, camera: str, night: int, scores: NDArray[np.floating], masked: int
+        cls,
+        name: str,
+        camera: str,
+        night: int,
+        scores: NDArray[np.floating],
+        prominence: NDArray[np.floating],
+        masked: int,
     ) -> "Counts":
-        """Count scores, of shape (n,)."""
-        above = tuple(int(np.count_nonzero(scores > limit)) for limit in THRESHOLDS)
-        return cls(name, camera, night, len(scores), masked, above)
+        """Count scores, and how far out these images stand; both of shape (n,)."""
+        above = _above(scores, THRESHOLDS)
+        prominent = _above(prominence, PROMINENCES)
+        return cls(name, camera, night, len(scores), masked, above, prominent)
 
     @classmethod
     def sum(cls, name: str, parts: Sequence["Counts"]) -> "Counts":
         """Add those of a camera's night up."""
-        above = tuple(int(total) for total in np.sum([part.above for part in parts], axis=0))
         scored, masked = (sum(part.scored for part in parts), sum(part.masked for part in parts))
-        return cls(name, parts[0].camera, parts[0].night, scored, masked, above)
+        above, prominent = (
+            tuple(map(sum, zip(*rows, strict=True)))
+            for rows in ([part.above for part in parts], [part.prominent for part in parts])
+        )
+        return cls(name, parts[0].camera, parts[0].night, scored, masked, above, prominent)
 
 
 def count_exposures(images: Iterable[ImageScore]) -> list[Counts]:
@@ -98,20 +120,20 @@ def count_exposures(images: Iterable[ImageScore]) -> list[Counts]:
 
     Images of which nobody knows the exposure are left out.
     """
-    scores: dict[tuple[str, int, str], list[float]] = {}
+    scores: dict[tuple[str, int, str], list[tuple[float, float]]] = {}
     masked: Counter[tuple[str, int, str]] = Counter()
     for image in images:
         if image.exposure and (image.is_scored or image.fault == _MASKED):
             key = image.camera, image.night, image.exposure
             some = scores.setdefault(key, [])
             if image.is_scored:
-                some.append(image.score)
+                some.append((image.score, image.prominence))
             else:
                 masked[key] += 1
     return [
-        Counts.of(name, camera, night, np.array(scores[key]), masked[key])
-        for key in sorted(scores)
-        for camera, night, name in [key]
+        Counts.of(name, camera, night, found[:, 0], found[:, 1], masked[camera, night, name])
+        for (camera, night, name), some in sorted(scores.items())
+        for found in [np.array(some).reshape(-1, 2)]
     ]
 
 
@@ -130,7 +152,7 @@ def write_counts(path: Path, counts: Sequence[Counts], recipe: Recipe) -> None:
     rows = (
         (
             *(item.name, item.camera, item.night, item.scored, item.masked),
-            *(*item.above, item.status, item.reason),
+            *(*item.above, *item.prominent, item.status, item.reason),
         )
         for item in counts
     )
@@ -156,21 +178,33 @@ _COLUMNS = (
     Column("scored", "int64", "images that have a score"),
     Column("masked", "int64", "images that have none since they are masked"),
     *(Column(f"above_{limit}", "int64", f"scores above {limit}") for limit in THRESHOLDS),
+    *(
+        Column(f"prominent_{limit}", "int64", f"middles above {limit} times the noise")
+        for limit in PROMINENCES
+    ),
     Column("status", "string", "passed or held or released or unchecked"),
     Column("reason", "string", "why it is held"),
 )
 
 
+def _above(values: NDArray[np.floating], limits: Sequence[float]) -> tuple[int, ...]:
+    return tuple(int(np.count_nonzero(values > limit)) for limit in limits)
+
+
 def _counts(row: Mapping[str, str], where: str) -> Counts:
     try:
-        night, scored, masked, *above = (int(row[column.name]) for column in _COLUMNS[2:-2])
+        night, scored, masked, *others = (int(row[column.name]) for column in _COLUMNS[2:-2])
     except ValueError as error:
         raise FormatError(f"{where}: not the counts of an exposure") from error
-    is_sound = masked >= 0 and [scored, *above, 0] == sorted([scored, *above, 0], reverse=True)
+    above, prominent = others[: len(THRESHOLDS)], others[len(THRESHOLDS) :]
+    is_sound = masked >= 0 and all(
+        [scored, *some, 0] == sorted([scored, *some, 0], reverse=True)
+        for some in (above, prominent)
+    )
     if not is_sound or row["status"] not in _STATUSES or not row["exposure"]:
         raise FormatError(f"{where}: not the counts of an exposure")
     return Counts(
-        *(row["exposure"], row["camera"], night, scored, masked, tuple(above)),
+        *(row["exposure"], row["camera"], night, scored, masked, tuple(above), tuple(prominent)),
         status=row["status"],
         reason=row["reason"],
     )

@@ -13,7 +13,6 @@ from realbogus.breaker import (
     Reference,
     find_alarms,
     fit_reference,
-    name_night,
     nights_of,
 )
 from realbogus.counts import (
@@ -63,11 +62,14 @@ class Breaker:
     release : sequence of str
         Exposures, or nights of a camera such as ``02a/58310``, that are not held whatever is found;
         or `ALL`.
+    classifiers : sequence of Path
+        Those that score, beside which there may be tables, too.
     """
 
     false_alarms: float = 0.01
     reference: Sequence[Path] = ()
     release: Sequence[str] = ()
+    classifiers: Sequence[Path] = ()
 
     @property
     def options(self) -> dict[str, Any]:
@@ -133,7 +135,7 @@ def require_breaker(breaker: Breaker) -> None:
 
 
 def judge(
-    exposures: Sequence[Counts], breaker: Breaker, recipe: Recipe, *, output_csv: Path
+    exposures: Sequence[Counts], breaker: Breaker, recipe: Recipe, *, output: Path
 ) -> Judgement:
     """Compare the exposures of a run with those of accepted nights.
 
@@ -145,7 +147,7 @@ def judge(
         How.
     recipe : Recipe
         Of the run, whose classifiers and list those nights must have.
-    output_csv : Path
+    output : Path
         Its scores, beside which there may be those of earlier nights.
 
     Raises
@@ -156,7 +158,9 @@ def judge(
     _require_known(breaker.release, exposures)
     if breaker.false_alarms == 0:
         return Judgement([replace(item, status=UNCHECKED) for item in exposures], (), (), {}, {})
-    accepted = find_accepted(exposures, breaker.reference, recipe, output_csv=output_csv)
+    accepted = find_accepted(
+        exposures, breaker.reference, recipe, output=output, classifiers=breaker.classifiers
+    )
     fits = {camera: fit_reference(some) for camera, some in accepted.items()}
     references = {camera: fit for camera, fit in fits.items() if fit is not None}
     found = find_alarms(exposures, references, false_alarms=breaker.false_alarms)
@@ -178,10 +182,10 @@ def plot_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.held.png")
 
 
-def write_judgement(output_csv: Path, judgement: Judgement, recipe: Recipe) -> None:
+def write_judgement(output: Path, judgement: Judgement, recipe: Recipe) -> None:
     """Write the table of exposures, and draw what departs; without alarms, no picture is left."""
-    write_counts(counts_path(output_csv), judgement.exposures, recipe)
-    picture = plot_path(output_csv)
+    write_counts(counts_path(output), judgement.exposures, recipe)
+    picture = plot_path(output)
     if not judgement.alarms and not judgement.released:
         picture.unlink(missing_ok=True)
         return
@@ -192,7 +196,7 @@ def write_judgement(output_csv: Path, judgement: Judgement, recipe: Recipe) -> N
     save_figure(figure, picture, recipe)
 
 
-def report_held(output_csv: Path, results: Mapping[str, Any]) -> bool:
+def report_held(output: Path, results: Mapping[str, Any]) -> bool:
     """Say what is held back, as the recipe of a file has it; whether anything is."""
     held, released = results.get("held", {}), results.get("released", {})
     for name, reason in list(held.items())[:_MOST_NAMED]:
@@ -202,24 +206,24 @@ def report_held(output_csv: Path, results: Mapping[str, Any]) -> bool:
     if released:
         log.warning("%d would be held back and are released", len(released))
     if held:
-        text = "%d held back are in %s and %s; their images do not count (release: %s)"
-        files = counts_path(output_csv), plot_path(output_csv)
+        text = "%d held back are in %s and %s; their scores do not count (release: %s)"
+        files = counts_path(output), plot_path(output)
         log.warning(text, len(held), *files, f"--release {next(iter(held))}")
     return bool(held)
 
 
 def _require_known(release: Sequence[str], exposures: Sequence[Counts]) -> None:
-    known = {ALL, *(name for item in exposures for name in (item.name, name_night(item)))}
+    known = {ALL, *(name for item in exposures for name in (item.name, item.night_name))}
     for name in release:
         if name not in known:
             raise ConfigError(
                 f"release: {name!r} is no exposure of this run, nor the night of a camera such as "
-                f"{name_night(exposures[0]) if exposures else '02a/58310'}"
+                f"{exposures[0].night_name if exposures else '02a/58310'}"
             )
 
 
 def _is_released(unit: Counts, release: Sequence[str]) -> bool:
-    return bool({ALL, unit.name, name_night(unit)} & set(release))
+    return bool({ALL, unit.name, unit.night_name} & set(release))
 
 
 def _judged(
@@ -230,13 +234,14 @@ def _judged(
     breaker: Breaker,
 ) -> Counts:
     """Give an exposure its status, by itself or by its night."""
-    names = {item.name, name_night(item)}
+    names = {item.name, item.night_name}
     for alarm in (*alarms, *released):
         if alarm.unit.camera == item.camera and alarm.unit.name in names:
             is_held = alarm in alarms and not _is_released(item, breaker.release)
             reason = f"{alarm.unit.name}: {alarm}"
             return replace(item, status=HELD if is_held else RELEASED, reason=reason)
-    return replace(item, status=PASSED if item.camera in references else UNCHECKED)
+    status = PASSED if item.camera in references else UNCHECKED
+    return replace(item, status=status, reason="")
 
 
 def _warn_of_unchecked(

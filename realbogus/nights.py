@@ -2,21 +2,23 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from realbogus.counts import HELD, Counts
 from realbogus.detections import DETECTION_FAULTS, ExposureScores, ScoreJob
 from realbogus.errors import FormatError
-from realbogus.parquet import ParquetColumn, ParquetFile, open_parquet, read_parquet_recipe
+from realbogus.parquet import Masked, ParquetColumn, ParquetFile, open_parquet, read_parquet_recipe
 from realbogus.recipes import Recipe, find_difference
 
-__all__ = ["Found", "NightFile", "NightFiles"]
+__all__ = ["Found", "NightFile", "NightFiles", "hold_anew"]
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +31,11 @@ _COLUMNS: Sequence[ParquetColumn] = (
     ("y", "float64", "pixels, centres at half-integers"),
     ("mag", "float64", "magnitude; negative for negative flux"),
     ("score", "float64", "from 0 (bogus) to 1 (real)"),
+    ("held_score", "float64", "the score, if its exposure is held back, so that it does not count"),
     ("fallback", "bool", "the score is of the fallback"),
     ("fault", "text", f"why there is no score: {', '.join(DETECTION_FAULTS)}"),
 )
+_HOLDING = ("exposure", "score", "held_score", "fault")
 
 
 @dataclass
@@ -46,6 +50,8 @@ class Found:
         How many detections have no score, by the reason.
     missing : list of str
         The exposures whose images are missing or damaged.
+    counts : list of Counts
+        Those of the exposures that have any.
     """
 
     exposures: int = 0
@@ -54,6 +60,7 @@ class Found:
     by_fallback: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     missing: list[str] = field(default_factory=list)
+    counts: list[Counts] = field(default_factory=list)
 
     @classmethod
     def sum(cls, parts: Iterable["Found"]) -> "Found":
@@ -64,10 +71,34 @@ class Found:
                 setattr(found, name, getattr(found, name) + value)
         return found
 
+    @classmethod
+    def read(cls, results: Mapping[str, Any]) -> "Found":
+        """Read what a recipe says of it.
+
+        Raises
+        ------
+        KeyError, TypeError
+            If it says something else.
+        """
+        given = {"counts": (), **results}
+        given = {name: given[name] for name in cls.__dataclass_fields__}
+        counts = [Counts(**_with_tuples(row)) for row in given["counts"]]
+        return cls(**{**given, "faults": Counter(given["faults"]), "counts": counts})
+
     @property
     def results(self) -> dict[str, Any]:
-        """What a recipe says of it."""
-        return {**vars(self), "faults": dict(self.faults)}
+        """What a recipe says of it, a night's with the counts of the exposures."""
+        counts = {"counts": [vars(item) for item in self.counts]}
+        told = {name: value for name, value in vars(self).items() if name != "counts"}
+        return {**told, "faults": dict(self.faults), **(counts if self.counts else {})}
+
+    def judged(self, held: Container[str]) -> "Found":
+        """Give what is left if these exposures are held back and no others; without the counts."""
+        gone = sum(item.scored for item in self.counts if item.name in held)
+        faults = {name: count for name, count in self.faults.items() if name != HELD}
+        scored = self.scored + self.faults[HELD] - gone
+        faults = Counter(faults | ({HELD: gone} if gone else {}))
+        return replace(self, scored=scored, faults=faults, counts=[])
 
     def add(self, job: ScoreJob, done: ExposureScores, *, is_fallback: bool) -> None:
         """Count an exposure."""
@@ -78,6 +109,8 @@ class Found:
         self.scored += scored
         self.by_fallback += scored * is_fallback
         self.faults.update(counts)
+        if (seen := done.count(job.obs)).images:
+            self.counts.append(seen)
         if done.problem is not None:
             log.warning("%s", done.problem)
             self.missing.append(job.obs)
@@ -133,16 +166,12 @@ class NightFiles:
         """Give what came of all nights."""
         return Found.sum(_recorded(self._path(night))[1] for night in self.recipes)
 
-    def join(self, recipe: Recipe) -> None:
-        """Make the whole by its recipe, of the files of all nights, and remove them."""
-        paths = [self._path(night) for night in self.recipes]
-        if len(paths) == 1 and _recorded(paths[0])[0] == recipe:
-            paths[0].replace(self.output)
-        else:
-            with open_parquet(self.output, _COLUMNS) as file:
-                for path in paths:
-                    file.add_file(path)
-                file.recipe = recipe
+    def join(self, recipe: Recipe, held: Collection[str] = ()) -> None:
+        """Make the whole by its recipe, of the files of all nights, and remove them.
+
+        The scores of exposures that are held back are kept apart.
+        """
+        _join([self._path(night) for night in self.recipes], self.output, recipe, held)
         self.remove()
 
     def remove(self) -> None:
@@ -171,14 +200,44 @@ class NightFiles:
         return find_difference(recorded, options=options, inputs=inputs) is None
 
 
+def hold_anew(output: Path, recipe: Recipe, held: Collection[str]) -> None:
+    """Make a whole anew by another recipe, in which these exposures are held back and no others."""
+    _join([output], output, recipe, held)
+
+
+def _join(paths: Sequence[Path], output: Path, recipe: Recipe, held: Collection[str]) -> None:
+    with open_parquet(output, _COLUMNS) as file:
+        for path in paths:
+            file.add_file(path, columns=_HOLDING, change=partial(_hold, held=held))
+        file.recipe = recipe
+
+
+def _hold(columns: Mapping[str, Masked], *, held: Collection[str]) -> Mapping[str, Masked]:
+    """Keep the scores of some exposures apart, and bring those of others back."""
+    exposure, score, kept, fault = (columns[name] for name in _HOLDING)
+    score[~kept.mask] = kept[~kept.mask]
+    is_held = np.isin(exposure, list(held)) & ~score.mask
+    fault[fault.filled("") == HELD] = np.ma.masked
+    fault[is_held] = HELD
+    return {
+        "score": np.ma.masked_where(is_held, score),
+        "held_score": np.ma.masked_where(~is_held, score),
+        "fault": fault,
+    }
+
+
+def _with_tuples(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give back the tuples that JSON makes lists of."""
+    return {name: tuple(some) if isinstance(some, list) else some for name, some in row.items()}
+
+
 def _recorded(path: Path) -> tuple[Recipe, Found]:
     """Read what the file of a night says made it, and what came of it."""
     recipe = read_parquet_recipe(path)
     if recipe is None:
         raise FormatError(f"{path}: does not say what made it")
     try:
-        faults = Counter(recipe.results["faults"])
-        return recipe, Found(**{**recipe.results, "faults": faults})
+        return recipe, Found.read(recipe.results)
     except (KeyError, TypeError) as error:
         raise FormatError(f"{path}: does not say what it holds") from error
 
@@ -196,6 +255,7 @@ def _columns(
         "y": positions.y,
         "mag": positions.mag,
         "score": done.scores,
+        "held_score": np.full(len(positions), np.nan),
         "fallback": is_scored & is_fallback,
         "fault": np.ma.masked_array(done.faults, is_scored),
     }

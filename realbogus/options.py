@@ -26,8 +26,7 @@ __all__ = [
 
 _OF_DETECTIONS = ("camera", "scheduler", "stampThreads")
 _OF_OBJECTS = (
-    *("outputcsv", "images", "objects", "imageRoot", "update", "rescore"),
-    *("listid", "combine", "falseAlarms", "reference", "release"),
+    *("outputcsv", "images", "objects", "imageRoot", "update", "rescore", "listid", "combine"),
 )
 _NIGHT = re.compile(r"[1-9][0-9]{4}")
 

@@ -13,6 +13,7 @@ from realbogus.files import atomic_path
 from realbogus.recipes import Recipe
 
 __all__ = [
+    "Masked",
     "ParquetColumn",
     "ParquetFile",
     "open_parquet",
@@ -24,6 +25,9 @@ _RECIPE = b"recipe"
 _SUFFIX = ".parquet"
 # Rows that are written at one go.
 _ROWS = 2**20
+
+Masked = np.ma.MaskedArray[Any, Any]
+"""The values of a column, null masked."""
 
 ParquetColumn = tuple[str, str, str]
 """The name of a column, its type, and what it holds.
@@ -58,8 +62,23 @@ class ParquetFile:
         arrays = [_array(columns[field.name], field.type, count) for field in self._schema]
         self._take(pyarrow.Table.from_arrays(arrays, schema=self._schema))
 
-    def add_file(self, path: Path) -> None:
+    def add_file(
+        self,
+        path: Path,
+        *,
+        columns: Sequence[str] = (),
+        change: Callable[[Mapping[str, Masked]], Mapping[str, Masked]] | None = None,
+    ) -> None:
         """Add the rows of a file with the same columns, a group of them at a time.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        columns : sequence of str
+            Those that …
+        change : callable, optional
+            … this is given, with null masked, to give some that take their place.
 
         Raises
         ------
@@ -67,6 +86,11 @@ class ParquetFile:
             If it is no such file.
         """
         for table in _groups_of(path, self._schema):
+            given = {name: _masked(table[name]) for name in columns}
+            for name, column in ({} if change is None else change(given)).items():
+                place = self._schema.get_field_index(name)
+                field = self._schema.field(place)
+                table = table.set_column(place, field, _array(column, field.type, len(column)))
             self._take(table)
 
     def _take(self, table: Any) -> None:
@@ -151,6 +175,15 @@ def _groups_of(path: Path, schema: Any) -> Iterator[Any]:
                 yield stored.read_row_group(group).cast(schema)
     except (pyarrow.ArrowException, ValueError, OSError) as error:
         raise FormatError(f"{path}: not a Parquet file of these columns") from error
+
+
+def _masked(column: Any) -> Masked:
+    """Give the values of a column, null masked."""
+    import pyarrow
+
+    if pyarrow.types.is_dictionary(column.type):
+        column = column.cast(pyarrow.string())
+    return np.ma.masked_array(column.to_numpy().copy(), column.is_null().to_numpy())
 
 
 def _type(pyarrow: Any, kind: str) -> Any:

@@ -12,15 +12,22 @@ from realbogus.files import require_readable_file
 from realbogus.recipes import Recipe
 from realbogus.scores import read_score_recipe
 
-__all__ = ["find_accepted", "find_tables"]
+__all__ = ["collect_accepted", "find_accepted", "find_tables", "shipped_path"]
 
 log = logging.getLogger(__name__)
 
 _SELECTION = ("survey", "database", "listid")
+_LIST = "listid"
+_ALL = "detections"
 
 
 def find_accepted(
-    exposures: Sequence[Counts], reference: Sequence[Path], recipe: Recipe, *, output_csv: Path
+    exposures: Sequence[Counts],
+    reference: Sequence[Path],
+    recipe: Recipe,
+    *,
+    output: Path,
+    classifiers: Sequence[Path] = (),
 ) -> dict[str, list[Counts]]:
     """Find the exposures of accepted nights by camera, each once, and none of the newest night.
 
@@ -33,12 +40,14 @@ def find_accepted(
     exposures : sequence of Counts
         Of the run.
     reference : sequence of Path
-        Files of scores, their tables, or folders of these. Without any, those of the same list
-        beside the output.
+        Files of scores, their tables, or folders of these. Without any, those of the same list,
+        or of all detections, beside the output.
     recipe : Recipe
         Of the run.
-    output_csv : Path
+    output : Path
         Its scores.
+    classifiers : sequence of Path
+        Those that it uses, beside which there may be tables, too, as `shipped_path` names them.
 
     Raises
     ------
@@ -50,7 +59,7 @@ def find_accepted(
         newest[item.camera] = max(item.night, newest.get(item.camera, item.night))
     same: dict[tuple[str, str], Counts] = {}
     others: dict[tuple[str, str], Counts] = {}
-    for path in _tables_for(reference, recipe, output_csv):
+    for path in _tables_for(reference, recipe, output, classifiers):
         made_by = read_score_recipe(path)
         for item in read_counts(path):
             key = item.camera, item.name
@@ -61,6 +70,51 @@ def find_accepted(
             if key not in found or found[key].images <= item.images:
                 found[key] = item
     return {camera: _of_camera(camera, same, {**others, **same}) for camera in newest}
+
+
+def shipped_path(classifier: Path, options: Mapping[str, Any]) -> Path:
+    """Name the table beside a classifier for scores of these options: of a list, or detections."""
+    named = f"{classifier.stem}.{_kind(options)}{classifier.suffix}"
+    return counts_path(classifier.with_name(named))
+
+
+def collect_accepted(
+    scores: Sequence[Path], digest: str
+) -> tuple[Mapping[str, Any], Sequence[Counts]]:
+    """Collect the exposures of tables that were not held back, each once, and their selection.
+
+    Parameters
+    ----------
+    scores : sequence of Path
+        Files of scores, their tables, or folders of these.
+    digest : str
+        Of the classifier that gave them.
+
+    Raises
+    ------
+    ConfigError, FormatError
+        If a file is not there or none, another classifier gave it, or it is of another selection
+        than the first.
+    """
+    found: dict[tuple[str, str], Counts] = {}
+    first: Mapping[str, Any] | None = None
+    for table in [table for path in scores for table in find_tables(path)]:
+        made = read_score_recipe(table)
+        options = {} if made is None else made.options
+        wanted = {name: options[name] for name in (*_SELECTION, _ALL) if name in options}
+        if made is None or _kind(options) is None:
+            raise ConfigError(f"reference: {table} is neither of a list nor of all detections")
+        first = wanted if first is None else first
+        if any(given(first) != given(wanted) for given in (_kind, _survey)):
+            raise ConfigError(f"reference: {table} is of another survey or list than the first")
+        for item in read_counts(table):
+            if _classifier(made, item.camera) != digest:
+                raise ConfigError(f"reference: {table} is of another classifier")
+            if item.status != HELD:
+                found[item.camera, item.name] = item
+    if first is None:
+        raise ConfigError("reference: give scores of accepted nights")
+    return first, [found[key] for key in sorted(found)]
 
 
 def find_tables(path: Path) -> list[Path]:
@@ -94,20 +148,22 @@ def _of_camera(
     return every
 
 
-def _tables_for(reference: Sequence[Path], recipe: Recipe, output_csv: Path) -> Iterator[Path]:
+def _tables_for(
+    reference: Sequence[Path], recipe: Recipe, output: Path, classifiers: Sequence[Path]
+) -> Iterator[Path]:
     """Give the tables to compare with, but never that of the run itself."""
-    own = counts_path(output_csv).absolute()
+    own = counts_path(output).absolute()
     given = [table for path in reference for table in find_tables(path)]
-    for table in given or _beside(output_csv, recipe):
+    for table in given or [*_shipped(classifiers, recipe), *_beside(output, recipe)]:
         if table.absolute() != own:
             yield table
 
 
-def _beside(output_csv: Path, recipe: Recipe) -> Iterator[Path]:
-    """Give the tables beside a file of scores that are of the same list."""
-    if "listid" not in recipe.options:
+def _beside(output: Path, recipe: Recipe) -> Iterator[Path]:
+    """Give the tables beside a file of scores that are of the same list, or of all detections."""
+    if _kind(recipe.options) is None:
         return
-    for table in sorted(output_csv.parent.iterdir()):
+    for table in sorted(output.parent.iterdir()):
         if not is_counts(table):
             continue
         made = read_score_recipe(table)
@@ -115,8 +171,29 @@ def _beside(output_csv: Path, recipe: Recipe) -> Iterator[Path]:
             yield table
 
 
+def _shipped(classifiers: Sequence[Path], recipe: Recipe) -> Iterator[Path]:
+    """Give the tables beside classifiers that are of the same survey and list, of any database."""
+    if _kind(recipe.options) is None:
+        return
+    for table in {shipped_path(path, recipe.options) for path in classifiers}:
+        made = read_score_recipe(table) if table.exists() else None
+        if made is not None and _survey(made.options) == _survey(recipe.options):
+            yield table
+
+
+def _survey(options: Mapping[str, Any]) -> object:
+    return options.get("survey")
+
+
+def _kind(options: Mapping[str, Any]) -> str | None:
+    """Name what was scored: a list, or all detections; None if nobody knows what else is alike."""
+    if _ALL in options:
+        return _ALL
+    return f"list{options[_LIST]}" if _LIST in options else None
+
+
 def _selection(recipe: Recipe) -> list[Any]:
-    return [recipe.options.get(name) for name in _SELECTION]
+    return [*(recipe.options.get(name) for name in _SELECTION), _ALL in recipe.options]
 
 
 def _same_classifier(one: Recipe, other: Recipe, camera: str) -> bool:

@@ -93,4 +93,5 @@ def _images(scored: _BlockScores) -> Iterator[ImageScore]:
             fault,
             reason,
             image.exposure,
+            prominence=float(scored.block.prominence[place]),
         )

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from realbogus.blocks import Crops, read_crops
 from realbogus.errors import StampError, StampSizeError
-from realbogus.features import Job, Treatment, make_features
+from realbogus.features import Treatment, treat_crops
+from realbogus.prominence import measure_prominence
 from realbogus.verdicts import FAULTS
 from realbogus.worklist import Image
 
@@ -33,11 +35,19 @@ class Block:
         (n, 2 * extent, 2 * extent).
     faults : dict
         By place, why an image has none: one of `FAULTS`, and the same in words.
+    prominence : ndarray of shape (n,)
+        How far the middles of all images stand out of the noise; NaN where nobody knows.
     """
 
     images: Sequence[Image]
     features: dict[str, tuple[NDArray[np.intp], NDArray[np.float32]]] = field(default_factory=dict)
     faults: dict[int, tuple[str, str]] = field(default_factory=dict)
+    prominence: NDArray[np.float32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Know nothing of the middles."""
+        unknown = np.full(len(self.images), np.nan, np.float32)
+        object.__setattr__(self, "prominence", unknown)
 
 
 def blocks_of(images: Iterable[Image]) -> Iterator[Sequence[Image]]:
@@ -78,7 +88,7 @@ def _read(
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Read images of one classifier; where one is bad, both halves are read anew to find it."""
     try:
-        made = make_features(_job([block.images[place] for place in places]), treatment)
+        crops = _read_crops([block.images[place] for place in places], treatment)
     except StampError as error:
         if len(places) == 1:
             block.faults[int(places[0])] = (_kind(block.images[places[0]], error), str(error))
@@ -88,18 +98,17 @@ def _read(
         parts = [_read(block, some, treatment) for some in (places[:half], places[half:])]
         found, pixels = (np.concatenate(part) for part in zip(*parts, strict=True))
         return found, pixels
+    made = treat_crops(crops, treatment, is_train=np.zeros(len(places), np.bool_))
+    block.prominence[places] = measure_prominence(crops.pixels)
     for place in places[made.masked == 1].tolist():
         block.faults[place] = _known_fault(block.images[place], "masked")
     return places[made.rows], made.pixels
 
 
-def _job(images: Sequence[Image]) -> Job:
-    return Job(
-        Path(),
-        np.array([os.fsencode(image.file) for image in images], np.bytes_),
-        np.array([image.plane for image in images], np.int32),
-        np.zeros(len(images), np.bool_),
-    )
+def _read_crops(images: Sequence[Image], treatment: Treatment) -> Crops:
+    files = np.array([os.fsencode(image.file) for image in images], np.bytes_)
+    planes = np.array([image.plane for image in images], np.int32)
+    return read_crops(Path(), files, planes, treatment.cut)
 
 
 def _known_fault(image: Image, fault: str) -> tuple[str, str]:

@@ -74,6 +74,8 @@ class ImageScore:
         What it is cut from; empty if nothing says.
     is_held : bool
         It has a score, which does not count, since its exposure is held back.
+    prominence : float
+        How far its middle stands out of the noise around it; NaN if nobody knows.
     """
 
     object: str
@@ -85,6 +87,7 @@ class ImageScore:
     reason: str = ""
     exposure: str = ""
     is_held: bool = False
+    prominence: float = _NAN
 
     @property
     def is_scored(self) -> bool:

@@ -35,8 +35,14 @@ def make_night(
             [rng.beta(*beta, n) for beta, n in zip(BETAS, (bogus, real), strict=True)]
         )
         name = f"02a{night}o{number:04d}c"
-        counts.append(Counts.of(name, "02a", night, scores, gone))
+        counts.append(Counts.of(name, "02a", night, scores, stand_out(rng, len(scores)), gone))
     return counts
+
+
+def stand_out(rng, n, noise=1.0):
+    """Draw how far images stand out of the noise, of which detection has left few below 5."""
+    (own,) = rng.spawn(1)
+    return own.pareto(1.0, n) * 5 / noise + own.normal(5 / noise, 1, n)
 
 
 def make_nights(rng, count, **options):
@@ -73,7 +79,7 @@ def test_good_nights_raise_no_more_alarms_than_was_asked_for(options, nights):
 def test_a_bad_exposure_is_found_among_good_ones_and_named():
     rng = np.random.default_rng(1)
     accepted, night = make_nights(rng, 20), make_night(rng, 58400)
-    bad = Counts.of("02a58400o0003c", "02a", 58400, rng.beta(*BETAS[0], 30), 0)
+    bad = Counts.of("02a58400o0003c", "02a", 58400, rng.beta(*BETAS[0], 30), stand_out(rng, 30), 0)
     night[3] = bad
     (alarm,) = alarms(night, accepted)
     assert alarm.unit == bad
@@ -104,7 +110,7 @@ def test_masked_images_count_and_their_absence_does_not():
 def test_a_held_exposure_does_not_speak_for_its_night():
     rng = np.random.default_rng(4)
     accepted, night = make_nights(rng, 30), make_night(rng, 58400)
-    night[0] = Counts.of(night[0].name, "02a", 58400, np.full(3000, 0.99), 0)
+    night[0] = Counts.of(night[0].name, "02a", 58400, np.full(3000, 0.99), stand_out(rng, 3000), 0)
     (alarm,) = alarms(night, accepted)
     assert alarm.unit == night[0]
 

@@ -81,10 +81,10 @@ def test_features_are_those_of_training_stamps_bit_by_bit(
     expected = make_features(stamps, Treatment(cut, norm, psf=psf))
     assert (expected.seeing == np.float32(3.1)).all()
     asked = treatment(extent, norm, mask_value, psf)
-    places, pixels = features_at(read_image(image), x, y, asked)
+    made = features_at(read_image(image), x, y, asked)
     found = [int(name) - 1 for name in listed.objects.tolist()]
-    assert places.tolist() == [found[row] for row in expected.rows]
-    assert pixels.tobytes() == expected.pixels.tobytes()
+    assert made.places.tolist() == [found[row] for row in expected.rows]
+    assert made.pixels.tobytes() == expected.pixels.tobytes()
 
 
 def test_what_has_no_score_says_why(image, scorer):
@@ -93,7 +93,10 @@ def test_what_has_no_score_says_why(image, scorer):
     done = score_exposure(ScoreJob(OBS, image, scorer, positions_of(x, y)))
     assert done.faults.tolist() == ["", "position", "masked", "masked", "position"]
     assert np.isnan(done.scores).tolist() == [False, True, True, True, True]
+    assert np.isnan(done.prominence).tolist() == [False, True, True, True, True]
     assert done.problem is None
+    counts = done.count(OBS)
+    assert (counts.name, counts.camera, counts.scored, counts.masked) == (OBS, OBS[:3], 1, 2)
 
 
 def test_the_number_of_stamps_at_a_time_changes_nothing(image, scorer, monkeypatch):

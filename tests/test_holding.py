@@ -24,7 +24,7 @@ from realbogus.holding import (
     write_judgement,
 )
 from realbogus.recipes import Input, Recipe
-from tests.test_breaker import BETAS, make_night, make_nights
+from tests.test_breaker import BETAS, make_night, make_nights, stand_out
 
 NIGHT = 58400
 BAD = f"02a{NIGHT}o0003c"
@@ -52,13 +52,13 @@ def write_night(path, counts, *, status=PASSED, recipe=None):
 def bad_night(images=30):
     rng = np.random.default_rng(2)
     night = make_night(rng, NIGHT)
-    night[3] = Counts.of(BAD, "02a", NIGHT, rng.beta(*BETAS[0], images), 0)
+    night[3] = Counts.of(BAD, "02a", NIGHT, rng.beta(*BETAS[0], images), stand_out(rng, images), 0)
     return night
 
 
 def judged(folder, counts, recipe=None, **options):
     output = folder / "new.csv"
-    return judge(counts, Breaker(**options), recipe or make_recipe(), output_csv=output)
+    return judge(counts, Breaker(**options), recipe or make_recipe(), output=output)
 
 
 def statuses(judgement):
@@ -70,7 +70,7 @@ def test_the_nights_beside_the_output_are_what_a_run_is_compared_with(nights, ca
     assert judgement.held == {("02a", BAD)}
     assert judgement.compared_with == {"02a": (160, 20)}
     assert set(statuses(judgement).values()) == {HELD, PASSED}
-    assert judgement.results["held"][BAD].startswith("3 of 30 scores above 0.5")
+    assert judgement.results["held"][BAD].startswith("0 of 30 scores above 0.8")
     assert not caplog.records
 
 
@@ -205,7 +205,7 @@ def test_the_table_and_the_picture_tell_what_is_held(nights, caplog):
     assert row.reason == f"{BAD}: {judgement.results['held'][BAD]}"
     assert plot_path(output).read_bytes().startswith(b"\x89PNG")
     assert report_held(output, recipe.results)
-    assert f"{BAD} is held back: 3 of 30" in caplog.text
+    assert f"{BAD} is held back: 0 of 30" in caplog.text
     assert f"--release {BAD}" in caplog.text
     good = judged(nights, make_nights(np.random.default_rng(7), 1))
     write_judgement(output, good, recipe)

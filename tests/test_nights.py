@@ -1,5 +1,6 @@
 """Files of nights are joined in their order, or made anew where they can't be used."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 
 from realbogus.bench import Scorer
 from realbogus.blocks import Cut
+from realbogus.counts import Counts
 from realbogus.detections import ExposureScores, ScoreJob
 from realbogus.errors import FormatError
 from realbogus.features import Treatment
-from realbogus.nights import Found, NightFiles
+from realbogus.nights import Found, NightFiles, hold_anew
 from realbogus.parquet import open_parquet, read_parquet_recipe
 from realbogus.surveys.atlas import Positions
 from tests.helpers import make_recipe
@@ -36,7 +38,8 @@ def exposure(night, number, n=3, problem=None):
     if problem is not None:
         return job, ExposureScores.none(job, problem)
     scores = np.append(np.linspace(0, 1, n - 1), np.nan)
-    return job, ExposureScores(scores, np.array([*[""] * (n - 1), "masked"]))
+    faults = np.array([*[""] * (n - 1), "masked"])
+    return job, ExposureScores(scores, faults, np.linspace(3, 9, n, dtype=np.float32))
 
 
 def write(files, night, *exposures):
@@ -56,7 +59,12 @@ def test_the_whole_has_the_rows_and_the_counts_of_all_nights(files):
         "by_fallback": 0,
         "faults": {"masked": 2, "image": 3},
         "missing": ["02a58310o0002c"],
+        "counts": [vars(item) for item in found.counts],
     }
+    assert found.counts == [
+        Counts("02a58310o0001c", "02a", 58310, 2, 1, (1, 1, 1, 1, 1), (1, 0)),
+        Counts("02a58311o0003c", "02a", 58311, 2, 1, (1, 1, 1, 1, 1), (1, 0)),
+    ]
     files.join(make_recipe("score", detections=[*NIGHTS]))
     table = pyarrow.parquet.read_table(files.output)
     assert table["detection"].to_pylist() == [10, 11, 12, 20, 21, 22, 30, 31, 32]
@@ -65,13 +73,38 @@ def test_the_whole_has_the_rows_and_the_counts_of_all_nights(files):
     assert list(files.output.parent.iterdir()) == [files.output]
 
 
-def test_the_only_night_becomes_the_whole(files):
-    one = files.of([58310])
-    write(one, 58310, exposure(58310, 1))
-    inode = (files.output.parent / "d.nights" / "58310.parquet").stat().st_ino
-    one.join(replace(one.recipes[58310], results=one.found().results))
-    assert files.output.stat().st_ino == inode
-    assert list(files.output.parent.iterdir()) == [files.output]
+def test_scores_that_are_held_are_kept_apart_and_come_back(files):
+    write(files, 58310, exposure(58310, 1), exposure(58310, 2))
+    write(files, 58311, exposure(58311, 3))
+    found = files.found()
+    files.join(make_recipe("score"), ["02a58310o0002c"])
+    held = pyarrow.parquet.read_table(files.output)
+    assert held["score"].to_pylist() == [0, 1, None, None, None, None, 0, 1, None]
+    assert held["held_score"].to_pylist() == [*[None] * 3, 0, 1, None, *[None] * 3]
+    assert held["fault"].to_pylist() == [
+        *(None, None, "masked", "held", "held", "masked", None, None, "masked")
+    ]
+    assert found.judged(["02a58310o0002c"]).results == {
+        **{name: value for name, value in found.results.items() if name != "counts"},
+        "scored": 4,
+        "faults": {"masked": 3, "held": 2},
+    }
+    hold_anew(files.output, make_recipe("score", release=["all"]), [])
+    free = pyarrow.parquet.read_table(files.output)
+    assert free["score"].to_pylist() == [0, 1, None, 0, 1, None, 0, 1, None]
+    assert free["held_score"].null_count == free.num_rows
+    assert free["fault"].to_pylist() == [None, None, "masked"] * 3
+    assert read_parquet_recipe(files.output).options == {"release": ["all"]}
+    hold_anew(files.output, make_recipe("score"), ["02a58310o0002c"])
+    assert pyarrow.parquet.read_table(files.output).equals(held)
+
+
+def test_what_is_no_longer_held_counts_again():
+    counts = [Counts("02a58310o0001c", "02a", 58310, 5, 1, (1,) * 5, (1, 1))]
+    found = replace(Found(2, 12, 10, counts=counts), faults=Counter({"masked": 2}))
+    held = found.judged(["02a58310o0001c"])
+    assert (held.scored, held.faults) == (5, {"masked": 2, "held": 5})
+    assert replace(held, counts=counts).judged([]) == replace(found, counts=[])
 
 
 def test_only_whole_files_of_the_same_recipe_are_finished(files):

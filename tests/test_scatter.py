@@ -66,20 +66,20 @@ def test_what_is_outside_the_limits_is_rare(mean, correlation, trials):
 def test_a_fit_finds_the_mean_and_no_less_than_the_correlation(correlation):
     rng = np.random.default_rng(1)
     trials = rng.poisson(30, 2000) + 1
-    fitted = fit_scatter(draw(rng, 0.4, correlation, trials), trials)
+    fitted = fit_scatter(draw(rng, 0.4, correlation, trials), trials, np.arange(2000))
     assert fitted.mean == pytest.approx(0.4, abs=0.02)
     assert correlation * 0.9 <= fitted.correlation <= correlation * 1.2 + 0.002
     assert fitted.units == 2000
 
 
 def test_no_hits_at_all_leave_a_mean_above_zero():
-    fitted = fit_scatter(np.zeros(20, int), np.full(20, 10))
+    fitted = fit_scatter(np.zeros(20, int), np.full(20, 10), np.arange(20))
     assert 0 < fitted.mean < 0.01
     assert fitted.tails(0, 10)[1] == pytest.approx(1)
 
 
 def test_units_without_trials_say_nothing():
     hits, trials = np.array([3, 4, 0]), np.array([10, 10, 0])
-    fitted = fit_scatter(hits, trials)
+    fitted = fit_scatter(hits, trials, np.arange(3))
     assert fitted.tails(0, 0) == (1.0, 1.0)
     assert np.isfinite(fitted.correlation)

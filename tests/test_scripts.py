@@ -148,8 +148,12 @@ def test_bad_input_to_the_classifier_is_one_line(dataset, tmp_path, words, parts
         ),
         (["--detections", "x", "--outputparquet=s.parquet"], ["nights are given like", "'x'"]),
         (
-            ["--detections", "58310", "--outputparquet=d.parquet", "--falseAlarms=0.5"],
-            ["falseAlarms: can't be given with detections"],
+            ["--detections", "58310", "--outputparquet=d.parquet", "--combine=calibrated"],
+            ["combine: can't be given with detections"],
+        ),
+        (
+            ["--detections", "58310", "--outputparquet=d.parquet", "--falseAlarms=2"],
+            ["falseAlarms must be from 0, for no comparison, to below 1; got 2.0"],
         ),
         (["--outputparquet=s.parquet"], ["outputcsv: name the file to make"]),
         (

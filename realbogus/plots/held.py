@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from realbogus.breaker import Alarm, Reference, count_of
-from realbogus.counts import THRESHOLDS
+from realbogus.counts import PROMINENCES, THRESHOLDS
 from realbogus.plots.figures import BOGUS, REAL, new_figure, show_percent, styled
 from realbogus.scatter import Scatter
 
@@ -17,10 +17,17 @@ _COLUMNS = 4
 _MOST = 12
 # Probabilities on either side, and their shades.
 _BANDS = ((5e-5, 0.15), (0.025, 0.3))
-_TICKS = (*(f"score > {limit:g}" for limit in THRESHOLDS), "0.05 to 0.8", "masked")
+_TICKS = (
+    *(f"score > {limit:g}" for limit in THRESHOLDS),
+    "score 0.05 to 0.8",
+    *(f"middle > {limit}$\\sigma$" for limit in PROMINENCES),
+    "masked",
+)
+_FARTHEST = "departs most"
 _LABELS = ("99.99% of good ones", "95%", "their mean", "found")
 # Counts that follow from each other are joined.
-_GROUPS = (range(len(THRESHOLDS)), [len(THRESHOLDS)], [len(THRESHOLDS) + 1])
+_SIZES = (len(THRESHOLDS), 1, len(PROMINENCES), 1)
+_GROUPS = [range(sum(_SIZES[:group]), sum(_SIZES[: group + 1])) for group in range(len(_SIZES))]
 _GAP = 0.4
 _HALF_BAR = 0.3
 
@@ -46,7 +53,7 @@ def draw_held(alarms: Sequence[Alarm], references: Mapping[str, Reference]) -> F
         for axes in grid.flat[len(shown) :]:
             axes.set_visible(False)
         handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize="small")
+        figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize="small")
         figure.supylabel("fraction of images")
         if len(alarms) > _MOST:
             figure.suptitle(f"The least likely {_MOST} of {len(alarms)}")
@@ -58,7 +65,7 @@ def _draw_unit(axes: Axes, alarm: Alarm, reference: Reference) -> None:
     for number, places in enumerate(_GROUPS):
         _draw_group(axes, alarm, scatters, places, is_first=number == 0)
     hits, trials = count_of(alarm.unit, alarm.count)
-    circle: dict[str, Any] = {"color": BOGUS, "markersize": 10, "mfc": "none"}
+    circle: dict[str, Any] = {"color": BOGUS, "markersize": 10, "mfc": "none", "label": _FARTHEST}
     axes.plot(_x(alarm.count), hits / max(trials, 1), "o", **circle)
     ticks = [_x(place) for places in _GROUPS for place in places]
     axes.set_xticks(ticks, _TICKS, fontsize="small", rotation=40, ha="right")

@@ -10,14 +10,23 @@ from pathlib import Path
 
 from realbogus.bench import Bench, Scorer, choose_classifiers, prepare_bench
 from realbogus.config import Config, load_config
+from realbogus.counts import counts_path, read_counts
 from realbogus.cutting import Tally
 from realbogus.database import Database
 from realbogus.detections import ExposureScores, ScoreJob, score_exposure
 from realbogus.errors import ConfigError, DatabaseError, ImageError
 from realbogus.fetch import fetch_missing
-from realbogus.files import require_writable_folder
+from realbogus.files import require_readable_file, require_writable_folder
+from realbogus.holding import (
+    Breaker,
+    is_released,
+    judge,
+    report_held,
+    require_breaker,
+    write_judgement,
+)
 from realbogus.models.engines import ENGINES
-from realbogus.nights import Found, NightFiles
+from realbogus.nights import Found, NightFiles, hold_anew
 from realbogus.options import available_cores, require_choice
 from realbogus.parallel import Workers, map_threads, open_workers, progress, read_ahead
 from realbogus.parquet import read_parquet_recipe, require_parquet_name
@@ -56,13 +65,17 @@ def score_detections(
     download_threads: int = 5,
     workers: int | None = None,
     scheduler: str | None = None,
-) -> None:
+    false_alarms: float = 0.01,
+    reference: Sequence[Path] = (),
+    release: Sequence[str] = (),
+) -> bool:
     """Score every detection of some nights of ATLAS, each camera's by its own classifier.
 
     An exposure is read in one pass, and no stamp is written. Missing images are fetched first, if
     the configuration says from where. One that stays missing, or is damaged, is named; its
     detections are in the file without a score. Each night gets a file of its own, until all are
-    there and make one; a run that was killed goes on with the nights that have none.
+    there and make one; a run that was killed goes on with the nights that have none. Exposures
+    whose scores depart from those of accepted nights are held back: their scores are kept apart.
 
     Parameters
     ----------
@@ -80,6 +93,19 @@ def score_detections(
         Number of processes that read and score; by default one for every core.
     scheduler : str, optional
         The address of a Dask scheduler, ``tcp://host:8786``, whose workers do so instead.
+    false_alarms : float
+        The probability that anything of a good night is held back; 0 holds back nothing.
+    reference : sequence of Path
+        Scores of accepted nights that the exposures are compared with; by default those of
+        detections beside ``output``.
+    release : sequence of str
+        Exposures, or nights of a camera such as ``02a/58310``, that are not held back; or ``all``.
+        Of a file that is there already they get their scores back.
+
+    Returns
+    -------
+    bool
+        Whether anything is held back.
 
     Raises
     ------
@@ -88,15 +114,21 @@ def score_detections(
         nothing to score or no image of it, or the file exists and was made in another way.
     """
     _check_options(nights, output, cameras, engine, download_threads)
+    breaker = Breaker(false_alarms, reference, release)
+    require_breaker(breaker)
     config = load_config(config_file)
     _require_whole_images(config)
     given = choose_classifiers(classifiers, config)
     bench = prepare_bench(given, fallback=fallback, form=FORMS[config.survey])
-    recipe = _recipe(bench, nights, cameras, config)
-    files = NightFiles(output, _recipes_of_nights(recipe))
-    if already_made(output, read_parquet_recipe(output) if output.exists() else None, recipe):
+    breaker = replace(breaker, classifiers=bench.files)
+    scored_by = _recipe(bench, nights, cameras, config)
+    recipe = replace(scored_by, options={**scored_by.options, **breaker.options})
+    files = NightFiles(output, _recipes_of_nights(scored_by))
+    made = read_parquet_recipe(output) if output.exists() else None
+    if already_made(output, made, recipe) and made is not None:
         files.remove()
-        return
+        done = made if is_released(made, release) else _release(output, made, breaker)
+        return report_held(output, done.results)
     require_writable_folder(output.parent)
     targets = _find_targets(config, nights, cameras)
     bench.require_all(targets)
@@ -111,8 +143,10 @@ def score_detections(
     if not found.scored:
         files.remove()
     _report(found, problem)
-    files.join(replace(recipe, results=found.results))
+    done, held = _judge(found, breaker, recipe, output)
+    files.join(done, held)
     log.info("%s: %d detections", output, found.detections)
+    return report_held(output, done.results)
 
 
 @dataclass(frozen=True)
@@ -166,6 +200,33 @@ def _require_whole_images(config: Config) -> None:
             f"detections: {config.path} is for {config.survey}, of which only stamps are at hand, "
             "no whole difference images; score its objects, by listid or objects"
         )
+
+
+def _judge(
+    found: Found, breaker: Breaker, recipe: Recipe, output: Path
+) -> tuple[Recipe, Sequence[str]]:
+    """Compare exposures with accepted nights, and write the table of them and what departs.
+
+    Gives the recipe of the scores, and the exposures that are held back.
+    """
+    judgement = judge(found.counts, breaker, recipe, output=output)
+    held = [name for _, name in judgement.held]
+    released = {"release": list(breaker.release)} if breaker.release else {}
+    results = {**found.judged(held).results, **judgement.results}
+    done = replace(recipe, options={**recipe.options, **released}, results=results)
+    write_judgement(output, judgement, done)
+    return done, held
+
+
+def _release(output: Path, made: Recipe, breaker: Breaker) -> Recipe:
+    """Judge scores that are there anew, some of which were kept apart; no image is read."""
+    log.info("more of %s is released: %s", output, ", ".join(breaker.release))
+    table = counts_path(output)
+    require_readable_file(table, name="release")
+    found = replace(Found.read(made.results), counts=read_counts(table))
+    done, held = _judge(found, breaker, made, output)
+    hold_anew(output, done, held)
+    return done
 
 
 def _recipe(bench: Bench, nights: Sequence[int], cameras: Sequence[str], config: Config) -> Recipe:

@@ -152,6 +152,7 @@ def score_objects(
     wanted = Wanted(images, config, list_id, ids, image_root)
     given = choose_classifiers(classifiers, config)
     bench = prepare_bench(given, fallback=fallback, form=wanted.form)
+    breaker = replace(breaker, classifiers=bench.files)
     options = {**wanted.options, "combine": combine, **breaker.options}
     recipe = Recipe("score", options, bench.inputs)
     files = _Files(output_csv, output_parquet)
@@ -255,7 +256,7 @@ def _make(wanted: Wanted, job: _Job, breaker: Breaker, recipe: Recipe, files: _F
         job.bench.require_all(worklist)
         pools = job.bench.pools_of(worklist) if job.rule == "calibrated" else {}
         with Records(ImageScore, _score_images(worklist, job)) as images:
-            judgement = judge(count_exposures(images), breaker, recipe, output_csv=files.csv)
+            judgement = judge(count_exposures(images), breaker, recipe, output=files.csv)
             faults = [image for image in images if image.fault]
             count = sum(image.is_scored for image in images)
             objects = list(combine(_marked(images, judgement), rule=job.rule, pools=pools))

@@ -3,6 +3,7 @@
 import pyarrow.parquet
 import pytest
 
+from realbogus.counts import counts_path
 from realbogus.database import connection
 from realbogus.errors import DatabaseBusyError
 from realbogus.models.registry import build_model
@@ -84,7 +85,7 @@ def test_a_server_lost_between_nights_keeps_the_first_and_the_next_run_does_the_
     caplog.set_level("INFO", "realbogus")
     assert score(survey, output, model).equals(whole)
     assert "night 58310 was finished before" in caplog.text
-    assert list(tmp_path.iterdir()) == [output]
+    assert sorted(tmp_path.iterdir()) == [counts_path(output), output]
 
 
 def test_a_server_that_is_down_is_one_line_and_nothing_is_written(server, survey, model, tmp_path):

@@ -22,6 +22,7 @@ from realbogus.simulation import simulate
 from realbogus.simulation.faults import FAULTS, spoil
 from realbogus.stages.build import build_dataset
 from realbogus.stages.cut_atlas import cut_atlas
+from realbogus.stages.detections import score_detections
 from realbogus.stages.score import score_objects
 from realbogus.stages.train import train_classifier
 from realbogus.stamps import write_cube
@@ -83,7 +84,8 @@ def write_cubes(survey, folder, nights):
 
 def copy_of_last_night(sky, folder):
     shutil.copytree(sky / "diff" / "02a" / str(LAST), folder / "diff" / "02a" / str(LAST))
-    shutil.copy(sky / "truth.csv", folder)
+    for name in ("truth.csv", "config.yaml", "survey.db"):
+        shutil.copy(sky / name, folder)
     return sorted(path.name[:14] for path in (folder / "diff" / "02a" / str(LAST)).iterdir())
 
 
@@ -120,6 +122,34 @@ def test_an_exposure_with_a_fault_is_held_and_the_others_pass(
     assert f"{exposures[1]} is held back: " in caplog.text
     if fault == "masked quadrant":
         assert "masked images, expected" in caplog.text
+
+
+@pytest.fixture(scope="module")
+def accepted_detections(sky, model, tmp_path_factory):
+    """Score all detections of all nights but the last; give their file."""
+    output = tmp_path_factory.mktemp("detections") / "d.parquet"
+    score_last(sky, output, model, nights=SKY[:-1])
+    return output
+
+
+def score_last(folder, output, model, nights=(LAST,), **options):
+    config = folder / "config.yaml"
+    given = {"config_file": config, "classifiers": [str(model)], "workers": 1, **options}
+    return score_detections(nights, output=output, **given)
+
+
+@pytest.mark.parametrize("fault", [None, *FAULTS])
+def test_of_all_detections_too_an_exposure_with_a_fault_is_held(
+    sky, model, accepted_detections, tmp_path, fault
+):
+    exposures = copy_of_last_night(sky, tmp_path)
+    bad = [] if fault is None else exposures[1:2]
+    spoil(tmp_path, bad, fault or "wrong PSF")
+    output = tmp_path / "d.parquet"
+    is_held = score_last(tmp_path, output, model, reference=[accepted_detections])
+    assert is_held == bool(bad)
+    found = {item.name: item.status for item in read_counts(counts_path(output))}
+    assert found == {**dict.fromkeys(exposures, PASSED), **dict.fromkeys(bad, HELD)}
 
 
 def test_the_model_of_another_camera_is_held(sky, accepted, tmp_path, caplog):
