@@ -239,10 +239,11 @@ class BuildMLDataset(_LocatedTask):
 
     def wanted_options(self) -> Mapping[str, Any]:
         from realbogus.normalisation import canonical_name
+        from realbogus.seeing import TOLD
 
         held_out = list(parse_holdout(self.holdoutNights)) or None
         normalisation = canonical_name(self.N)
-        psf = self.psf or None
+        psf = TOLD if self.psf else None
         wanted = super().wanted_options()
         return {**wanted, "N": normalisation, "psf": psf, "holdoutNights": held_out}
 

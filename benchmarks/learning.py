@@ -26,7 +26,7 @@ from realbogus.cli import ArgumentParser, run
 from realbogus.dataset import Part, read_part
 from realbogus.errors import ModelError
 from realbogus.metrics import area_under, rates
-from realbogus.models.files import read_model_recipe
+from realbogus.models.files import read_feature_options, read_model_recipe
 from realbogus.models.prediction import predict
 from realbogus.models.storage import load_model
 from realbogus.plots.figures import line_style, new_figure, styled
@@ -68,7 +68,7 @@ def _benchmark(options: argparse.Namespace) -> None:
         train_part, test_part = (read_part(options.camera, name) for name in ("train", "test"))
         cases.append(_Case("another simulated camera", train_part, test_part))
     if options.stamps is not None:
-        psf = recipe.options.get("psf") is True
+        psf = read_feature_options(options.classifier, recipe).psf
         part = make_part(read_stamps(options.stamps), extent, psf=psf)
         cases.append(_Case("real stamps", part, None))
     weights = network.get_weights()

@@ -33,7 +33,6 @@ from realbogus.calibration import calibration_error
 from realbogus.cli import ArgumentParser, run
 from realbogus.dataset import Part, read_part
 from realbogus.evaluation import calibrate
-from realbogus.features import describe_seeing
 from realbogus.intervals import Sample
 from realbogus.metrics import area_under, fpr_at_mdr, rates
 from realbogus.models.files import read_model_recipe
@@ -48,6 +47,7 @@ from realbogus.plots.figures import styled
 from realbogus.plots.stamps import draw_stamps
 from realbogus.recipes import Recipe
 from realbogus.scores import Scores, read_scores, write_scores
+from realbogus.seeing import describe_seeing
 from realbogus.splits import split_by_object
 from realbogus.stages.build import build_dataset
 from realbogus.stages.train import train_classifier

@@ -25,7 +25,7 @@ hdf5         the only home of h5py
 parquet      the only home of pyarrow
 fitsfiles    the only home of astropy.io.fits
 plainfits    the layout of plain FITS files, found fast
-normalisation, groups   arrays in, arrays out
+normalisation, seeing, groups   arrays in, arrays out
 intervals    how sure the rates are, by object
 known        known good objects, found or missed
 budgets, comparison   eyeballs a night; a new classifier against an old one

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from realbogus.blocks import Crops, Cut, read_crops
 from realbogus.groups import number_values
 from realbogus.normalisation import normalise
+from realbogus.seeing import describe_seeing
 
 __all__ = [
     "ROTATIONS",
     "Features",
     "Job",
     "Treatment",
-    "describe_seeing",
     "make_features",
     "reading_order",
     "treat_crops",
@@ -27,9 +27,6 @@ ROTATIONS: dict[int, tuple[int, ...]] = {90: (1, 2, 3), 180: (2,)}
 
 # Neighbours in a cube, or in a list, that stay together when the order of reading is drawn.
 _RUN = 128
-# Where nothing is said of the PSF: FWHM in pixels, the median of ATLAS.
-_USUAL_SEEING = 2.2
-_OCTAVES = 3
 # Stamps that are normalised at one go: as many as a core's cache holds, since each step takes all.
 _CACHED = 512
 
@@ -128,24 +125,6 @@ def treat_crops(crops: Crops, treatment: Treatment, *, is_train: NDArray[np.bool
     if treatment.psf:
         pixels[:, 0, 0] = describe_seeing(crops.seeing[rows])
     return Features(pixels, rows, masked, crops.seeing)
-
-
-def describe_seeing(seeing: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Say how wide the PSF is, as networks want it: in octaves beside what is usual.
-
-    Parameters
-    ----------
-    seeing : ndarray
-        FWHM in pixels; NaN, or what can't be one, where it is not known.
-
-    Returns
-    -------
-    ndarray of the same shape
-        The logarithm to base 2 of the ratio to 2.2 pixels, from -3 to 3; 0 where it is not known.
-    """
-    is_known = np.isfinite(seeing) & (seeing > 0)
-    octaves = np.log2(np.where(is_known, seeing, _USUAL_SEEING) / _USUAL_SEEING)
-    return np.clip(octaves, -_OCTAVES, _OCTAVES).astype(np.float32)
 
 
 def reading_order(

@@ -19,8 +19,8 @@ ROOT = PACKAGE.parent
 LAYERS = {
     "L0": "errors",
     "L1": "files remotes config recipes options exposures lists records scores metrics pooling "
-    "verdicts scatter counts breaker ledger hdf5 parquet fitsfiles plainfits normalisation groups "
-    "intervals known budgets comparison splits calibration quality prominence",
+    "verdicts scatter counts breaker ledger hdf5 parquet fitsfiles plainfits normalisation seeing "
+    "groups intervals known budgets comparison splits calibration quality prominence",
     "L2": "database images stamps worklist imagescores blocks features triage parallel selection "
     "dataset traits evaluation pages models plots cutting fetch",
     "L3": "provenance cutouts surveys bench wanted scoring references holding writeback "

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 
 from realbogus.models.backend import keras
+from realbogus.models.hiding import HidePsf
 from realbogus.models.orientations import ORIENTATIONS, orient
 from realbogus.models.prediction import predict
 from realbogus.models.registry import WANT_PSF, build_model
-from realbogus.models.symmetry import OrientedConv
+from realbogus.models.symmetry import Fovea, OrientedConv
+from realbogus.seeing import UNKNOWN
 
 
 def about_the_source(stamps, element):
@@ -58,6 +60,41 @@ def test_only_a_network_that_wants_to_know_reads_the_first_pixel(name, side):
     other[:, 0, 0] += 1
     difference = predict(network(name, side), other) - predict(network(name, side), stamps)
     assert (np.abs(difference).max() > 1e-4) == (name in WANT_PSF)
+
+
+def test_the_maps_say_how_wide_the_psf_is_and_whether_that_is_known():
+    stamps = np.ones((3, 20, 20), np.float32)
+    stamps[:, 0, 0] = 0, -1.5, UNKNOWN
+    maps = np.asarray(Fovea(psf=True)(stamps[..., np.newaxis]))
+    for stamp, told in zip(maps, [(0, 1), (-1.5, 1), (0, 0)], strict=True):
+        assert (stamp[..., -2:] == np.float32(told)).all()
+    np.testing.assert_array_equal(maps[..., :-2], np.asarray(Fovea()(stamps[..., np.newaxis])))
+
+
+def test_a_width_that_is_not_known_is_no_usual_one():
+    stamps = np.random.default_rng(0).normal(0, 2, (6, 20, 20)).astype(np.float32)
+    scores = []
+    for width in (0, UNKNOWN):
+        stamps[:, 0, 0] = width
+        scores.append(predict(network("d4psf", 20), stamps))
+    assert np.abs(scores[0] - scores[1]).max() > 1e-3
+
+
+def test_the_psf_is_hidden_from_a_share_of_the_stamps_in_training_alone():
+    keras.utils.set_random_seed(0)
+    stamps = np.random.default_rng(0).normal(size=(2000, 6, 6, 1)).astype(np.float32)
+    layer = HidePsf(0.2)
+    np.testing.assert_array_equal(layer(stamps), stamps)
+    first, second = (np.asarray(layer(stamps, training=True)) for _ in range(2))
+    for found in (first, second):
+        is_hidden = found[:, 0, 0, 0] == UNKNOWN
+        assert 0.16 < is_hidden.mean() < 0.24
+        np.testing.assert_array_equal(found[~is_hidden], stamps[~is_hidden])
+        np.testing.assert_array_equal(found[:, 1:], stamps[:, 1:])
+        np.testing.assert_array_equal(found[:, 0, 1:], stamps[:, 0, 1:])
+    assert (first != second).any()
+    keras.utils.set_random_seed(0)
+    np.testing.assert_array_equal(HidePsf(0.2)(stamps, training=True), first)
 
 
 def test_the_documented_network_depends_on_the_direction():

@@ -46,7 +46,7 @@ def stop_after(epochs):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("model", ["psat", "d4"])
+@pytest.mark.parametrize("model", ["psat", "d4psf"])
 def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(model, scheme, tmp_path):
     asked = plan(model, scheme)
     whole = train(asked, PART, VALIDATION)

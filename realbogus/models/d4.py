@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from realbogus.models.backend import keras, layers
+from realbogus.models.hiding import HidePsf
 from realbogus.models.symmetry import Fovea, OrientedConv, OrientedPool
 
 __all__ = ["build_d4", "build_d4_fast", "build_d4_psf"]
@@ -11,6 +12,8 @@ _LAST = 32
 _DENSE = 32
 _DROPPED = 0.1
 _SHORT = 4
+# Of the stamps, so that the network learns to do without where a header says nothing.
+_HIDDEN = 0.2
 
 
 def build_d4(side: int) -> keras.Model:
@@ -30,9 +33,9 @@ def build_d4(side: int) -> keras.Model:
 
 
 def build_d4_psf(side: int) -> keras.Model:
-    """Make the same, but that the first pixel of a stamp says how wide the PSF is.
+    """Make the same, but that the first pixel of a stamp says how wide the PSF is, if it is known.
 
-    Takes and gives what `build_d4` does.
+    In training, a share of the stamps do not say it. Takes and gives what `build_d4` does.
     """
     return _d4("d4psf", side, psf=True)
 
@@ -51,8 +54,9 @@ def build_d4_fast(side: int) -> keras.Model:
 
 def _d4(name: str, side: int, *, psf: bool) -> keras.Model:
     fovea = _fovea(side, psf=psf)
+    seen = [HidePsf(_HIDDEN), fovea] if psf else [fovea]
     first = [OrientedConv(4, 3, lifts=True), layers.ReLU(), layers.SpatialDropout2D(_DROPPED)]
-    return _chain(name, side, [fovea, *first], fovea.steps, (8, 8))
+    return _chain(name, side, [*seen, *first], fovea.steps, (8, 8))
 
 
 def _fovea(side: int, *, psf: bool = False) -> Fovea:

@@ -34,6 +34,7 @@ _OPTIONS: Mapping[str, tuple[str, ...]] = {
 }
 _OWN: Mapping[str, tuple[str, ...]] = {
     "Fovea": ("psf",),
+    "HidePsf": ("share",),
     "OrientedConv": ("filters", "size", "padding", "stride", "lifts"),
     "OrientedPool": (),
 }

@@ -13,6 +13,7 @@ from realbogus.hdf5 import read_recipe
 from realbogus.normalisation import canonical_name
 from realbogus.pooling import Pool
 from realbogus.recipes import Recipe
+from realbogus.seeing import says_seeing
 
 __all__ = [
     "MOST_NETWORKS",
@@ -157,11 +158,9 @@ def read_feature_options(path: Path, recipe: Recipe | None) -> FeatureOptions:
         normalisation = canonical_name(str(recipe.options.get("N")))
     except ConfigError as error:
         raise ModelError(f"{path}: in its recipe, {error}") from error
-    psf = recipe.options.get("psf")
-    if psf not in (None, False, True):
-        raise ModelError(f"{path}: its recipe says {psf!r:.40} of the PSF (psf), not yes or no")
+    psf = says_seeing(path, recipe.options.get("psf"), error=ModelError)
     mask = None if mask_value is None else float(mask_value)
-    return FeatureOptions(extent, normalisation, mask, bool(psf))
+    return FeatureOptions(extent, normalisation, mask, psf)
 
 
 def require_suffix(path: Path) -> None:

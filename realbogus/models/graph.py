@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from realbogus.errors import ModelError
 from realbogus.models.description import INPUT, layer_options
 from realbogus.models.orientations import ORIENTATIONS, arrange, fovea_window, one_hot_places
+from realbogus.seeing import UNKNOWN
 
 __all__ = ["IN", "OUT", "Graph", "TrainedLayer", "graph_of", "weight_count"]
 
@@ -32,7 +33,7 @@ _ACTIVATIONS = {
 }
 _PADDING = {"same": "SAME_UPPER", "valid": "VALID"}
 _CHANNELS = 1
-_FOVEA_MAPS = 5
+_FOVEA_MAPS = {False: 5, True: 7}  # with the width of the PSF, and whether it is known
 _BATCH_NORM = 4
 
 Floats = NDArray[np.float32]
@@ -178,17 +179,23 @@ def _fovea(graph: Graph, options: _Options, weights: _Weights) -> None:
     far = graph.step("AveragePool", kernel_shape=[3, 3], strides=[2, 2])
     graph.current = both
     _slice(graph, window.margin, window.margin + window.steps)
-    maps = [graph.current, far]
-    if options.get("psf"):
-        maps.append(_first_pixel(graph, stamps, window.steps))
+    maps, has_psf = [graph.current, far], bool(options.get("psf"))
+    if has_psf:
+        maps.append(_seeing(graph, stamps, window.steps))
     graph.join("Concat", maps, axis=_CHANNELS)
-    graph.channels = _FOVEA_MAPS + len(maps) - 2
+    graph.channels = _FOVEA_MAPS[has_psf]
 
 
-def _first_pixel(graph: Graph, stamps: str, side: int) -> str:
-    """Give a map of that side that has the first pixel's value everywhere."""
+def _seeing(graph: Graph, stamps: str, side: int) -> str:
+    """Give two maps of that side: the width of the PSF by the first pixel, and if it is known."""
     graph.current = stamps
     _slice(graph, 0, 1)
+    width = graph.current
+    graph.step("Equal", np.full(1, UNKNOWN, np.float32))
+    graph.step("Not")
+    is_known = graph.step("Cast", to=1)
+    known_width = graph.join("Mul", [width, is_known])
+    graph.join("Concat", [known_width, is_known], axis=_CHANNELS)
     return graph.step("Mul", np.ones((1, 1, side, side), np.float32))
 
 
@@ -247,6 +254,7 @@ _LAYERS: dict[str, Callable[[Graph, _Options, _Weights], None]] = {
     "Flatten": _flatten,
     "Fovea": _fovea,
     "GlobalAveragePooling2D": _global_pool,
+    "HidePsf": _nothing,
     "MaxPooling2D": _pool("MaxPool"),
     "OrientedConv": _oriented_conv,
     "OrientedPool": _oriented_pool,

@@ -17,6 +17,7 @@ from realbogus.models.graph import IN, TrainedLayer, graph_of
 from realbogus.models.onnx_format import assemble
 from realbogus.models.prediction import predict
 from realbogus.recipes import Recipe
+from realbogus.seeing import UNKNOWN
 
 __all__ = ["export_onnx"]
 
@@ -66,6 +67,7 @@ def _require_agreement(exported: Any, model: keras.Model, side: int) -> None:
 
     stamps = np.random.default_rng(0).normal(0, 2, (4, side, side)).astype(np.float32)
     stamps[:, : side // 4] = 0  # masked pixels
+    stamps[0, 0, 0] = UNKNOWN
     evaluator: Any = ReferenceEvaluator(exported)
     (found,) = evaluator.run(None, {IN: stamps[..., np.newaxis]})
     difference = float(np.abs(found[:, -1] - predict(model, stamps)).max())

@@ -12,6 +12,7 @@ import numpy as np
 
 from realbogus.models.backend import keras, layers
 from realbogus.models.orientations import ORIENTATIONS, arrange, fovea_window, one_hot_places
+from realbogus.seeing import UNKNOWN
 
 __all__ = ["Fovea", "OrientedConv", "OrientedPool"]
 
@@ -27,7 +28,8 @@ class Fovea(layers.Layer):  # type: ignore[misc]
     ----------
     psf : bool
         Whether a sixth map has everywhere the value of the stamp's first pixel, which says how wide
-        the PSF is. Of an even side, no other map has that pixel.
+        the PSF is, and a seventh 1 where it does; where the width is `realbogus.seeing.UNKNOWN`,
+        both are 0. Of an even side, no other map has that pixel.
     """
 
     def __init__(self, psf: bool = False) -> None:
@@ -56,7 +58,10 @@ class Fovea(layers.Layer):  # type: ignore[misc]
         near = keras.ops.stack([pixels, masks], axis=1)[:, :, start:end, start:end]
         maps = [near, far]
         if self.psf:
-            maps.append(pixels[:, np.newaxis, :1, :1] * keras.ops.ones_like(near[:, :1]))
+            width = pixels[:, np.newaxis, :1, :1]
+            is_known = keras.ops.cast(keras.ops.not_equal(width, UNKNOWN), pixels.dtype)
+            told = keras.ops.concatenate([width * is_known, is_known], axis=1)  # (n, 2, 1, 1)
+            maps.append(told * keras.ops.ones_like(near))
         return keras.ops.transpose(keras.ops.concatenate(maps, axis=1), (0, 2, 3, 1))
 
     def _shrunk(self, maps: Any) -> Any:
@@ -72,7 +77,7 @@ class Fovea(layers.Layer):  # type: ignore[misc]
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Give the shape of the output."""
-        return (shape[0], self.steps, self.steps, 6 if self.psf else 5)
+        return (shape[0], self.steps, self.steps, 7 if self.psf else 5)
 
 
 class OrientedConv(layers.Layer):  # type: ignore[misc]

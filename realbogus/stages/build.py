@@ -30,6 +30,7 @@ from realbogus.options import available_cores
 from realbogus.parallel import map_ordered, progress, read_ahead
 from realbogus.provenance import identify
 from realbogus.recipes import Recipe, already_made
+from realbogus.seeing import TOLD
 from realbogus.selection import Catalogue, select_stamps
 from realbogus.splits import OUT, TEST, TRAIN, hold_out_nights, split_by_night, split_by_object
 
@@ -119,7 +120,7 @@ def build_dataset(
         "r": rotation,
         "N": normalisation,
         "m": mask_value,
-        "psf": psf or None,
+        "psf": TOLD if psf else None,
         "testFraction": test_fraction,
         "holdoutNights": list(holdout_nights) or None,
         "seed": seed,

@@ -33,6 +33,7 @@ from realbogus.provenance import identify
 from realbogus.quality import find_thresholds, judge
 from realbogus.recipes import Input, Recipe, already_made
 from realbogus.scores import Scores, read_score_recipe, write_scores
+from realbogus.seeing import says_seeing
 from realbogus.splits import split_by_object
 
 __all__ = ["train_classifier"]
@@ -132,7 +133,8 @@ def train_classifier(
         log.info("%s is there already: it is used, not trained", classifier)
     else:
         recipe = _with_features(wanted, read_dataset_recipe(trainingset))
-        if model in WANT_PSF and not recipe.options["psf"]:
+        told = says_seeing(trainingset, recipe.options["psf"], error=DatasetError)
+        if model in WANT_PSF and not told:
             raise ConfigError(
                 f"model {model} wants to know how wide the PSF is: build {trainingset} with psf"
             )

@@ -9,6 +9,7 @@ from realbogus.dataset import TRAITS, read_dataset_recipe, read_part
 from realbogus.errors import ConfigError, DatasetError, FormatError, RecipeError, StampError
 from realbogus.fitsfiles import encode_cards
 from realbogus.lists import read_list, read_list_recipe, write_list
+from realbogus.seeing import TOLD
 from realbogus.stages.build import build_dataset
 from realbogus.stamps import write_cube
 from tests.helpers import make_recipe, make_row, unique_image, write_fits
@@ -354,8 +355,8 @@ def test_the_first_pixel_says_how_wide_the_psf_is_on_request(lists):
         assert part.names.tolist() == other.names.tolist()
         part.stamps[:, 0, 0] = other.stamps[:, 0, 0]
         np.testing.assert_array_equal(part.stamps, other.stamps)
-    assert read_dataset_recipe(folder / "psf.h5").options["psf"] is True
-    with pytest.raises(RecipeError, match=r"psf\.h5 exists and was made with psf = True, not None"):
+    assert read_dataset_recipe(folder / "psf.h5").options["psf"] == TOLD
+    with pytest.raises(RecipeError, match=r"psf\.h5 exists and was made with psf = .*, not None"):
         build(folder, "psf.h5")
 
 

@@ -541,6 +541,7 @@ def test_a_classifier_of_the_predecessor_needs_no_recipe(training, tmp_path, cap
         ({"e": 10, "N": "log"}, "N .normalisation. must be one of"),
         ({"e": None, "N": "spn"}, "gives no extent"),
         ({"e": 10, "N": "spn", "m": "x"}, "gives no mask value"),
+        ({"e": 10, "N": "spn", "psf": True}, "says True of the PSF .* train the classifier anew"),
         ({"e": 12, "N": "spn"}, "does not hold weights of the network"),
     ],
 )

@@ -18,6 +18,7 @@ from realbogus.models.files import read_feature_options, read_model_recipe
 from realbogus.models.registry import build_model
 from realbogus.models.storage import load_model
 from realbogus.scores import read_score_recipe, read_scores
+from realbogus.seeing import TOLD
 from realbogus.stages.train import train_classifier
 from tests.helpers import make_recipe
 
@@ -358,22 +359,31 @@ def test_a_start_from_another_number_of_networks_is_one_line(easy, tmp_path):
 def test_a_start_from_features_without_the_psf_is_one_line(easy, tmp_path):
     first, _ = train(easy, tmp_path / "a", epochs=1)
     rng = np.random.default_rng(1)
-    recipe = make_recipe("build", e=10, N="signPreserveNorm", psf=True)
+    recipe = make_recipe("build", e=10, N="signPreserveNorm", psf=TOLD)
     parts = blobs(60, rng), blobs(60, rng, seed_objects=500)
     write_dataset(tmp_path / "other.h5", *parts, recipe)
-    with pytest.raises(ModelError, match=r"was trained on psf = None; .* has psf = True"):
+    with pytest.raises(ModelError, match=r"was trained on psf = None; .* has psf = octaves"):
         train(tmp_path / "other.h5", tmp_path / "b", start_from=first)
 
 
 def test_a_network_that_knows_the_psf_tells_its_scorers_to_say_it(easy, tmp_path):
     rng = np.random.default_rng(1)
-    recipe = make_recipe("build", e=10, N="signPreserveNorm", psf=True)
+    recipe = make_recipe("build", e=10, N="signPreserveNorm", psf=TOLD)
     parts = blobs(120, rng), blobs(60, rng, seed_objects=500)
     write_dataset(tmp_path / "psf.h5", *parts, recipe)
     classifier, _ = train(tmp_path / "psf.h5", model="d4psf", epochs=1)
     assert read_feature_options(classifier, read_model_recipe(classifier)).psf is True
     plain, _ = train(easy, tmp_path / "plain", epochs=1)
     assert read_feature_options(plain, read_model_recipe(plain)).psf is False
+
+
+def test_features_that_do_not_tell_an_unknown_psf_from_a_usual_one_are_refused(tmp_path):
+    rng = np.random.default_rng(1)
+    recipe = make_recipe("build", e=10, N="signPreserveNorm", psf=True)
+    write_dataset(tmp_path / "old.h5", blobs(60, rng), blobs(60, rng, seed_objects=500), recipe)
+    with pytest.raises(DatasetError, match=r"old\.h5: its recipe says True of the PSF .* anew"):
+        train(tmp_path / "old.h5", model="d4psf")
+    assert not (tmp_path / "model.h5").exists()
 
 
 def test_a_training_that_is_killed_goes_on_after_its_last_epoch(easy):
