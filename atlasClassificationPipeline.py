@@ -282,6 +282,9 @@ class KerasTensorflowClassifier(_LocatedTask):
     batch = luigi.OptionalIntParameter(default=None, description="stamps a step")
     patience = luigi.OptionalIntParameter(default=None, description="epochs that are no better")
     networks = luigi.OptionalIntParameter(default=None, description="whose mean is taken (1)")
+    orientations = luigi.BoolParameter(
+        default=False, description="score the mean over turns and mirror images"
+    )
     startFrom = luigi.Parameter(default="", description="a classifier to go on from")
     calibration = luigi.Parameter(
         default="auto", description="temperature, isotonic, none, or auto for the best"
@@ -291,7 +294,7 @@ class KerasTensorflowClassifier(_LocatedTask):
     seed = luigi.IntParameter(default=0, description="of weights, order and dropout")
 
     content_options = (
-        *("model", "scheme", "epochs", "batch", "patience", "networks"),
+        *("model", "scheme", "epochs", "batch", "patience", "networks", "orientations"),
         *("calibration", "validationFraction", "seed"),
     )
 
@@ -327,6 +330,9 @@ class KerasTensorflowClassifier(_LocatedTask):
             return [scores, classifier]
         return [classifier if self.makes_classifier() else scores]
 
+    def wanted_options(self) -> Mapping[str, Any]:
+        return {**super().wanted_options(), "orientations": self.orientations or None}
+
     def run(self) -> None:
         from realbogus.stages.train import train_classifier
 
@@ -340,6 +346,7 @@ class KerasTensorflowClassifier(_LocatedTask):
             batch=self.batch,
             patience=self.patience,
             networks=self.networks,
+            orientations=self.orientations,
             start_from=Path(self.startFrom) if self.startFrom else None,
             calibration=self.calibration,
             validation_fraction=self.validationFraction,

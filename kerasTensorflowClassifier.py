@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--batch", type=int, help="stamps a step (as the scheme has it)")
     add("--patience", type=int, help="stop after so many epochs that are no better (never)")
     add("--networks", type=int, help="train so many, and take the mean of their scores (1)")
+    add("--orientations", action="store_true", help="score the mean over turns and mirror images")
     add("--startFrom", type=Path, help="a classifier to go on from, as of another camera")
     add(
         "--calibration",
@@ -57,6 +58,7 @@ def _train(options: argparse.Namespace) -> None:
         batch=options.batch,
         patience=options.patience,
         networks=options.networks,
+        orientations=options.orientations,
         start_from=options.startFrom,
         calibration=options.calibration,
         validation_fraction=options.validationFraction,

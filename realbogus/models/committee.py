@@ -13,6 +13,7 @@ from realbogus.dataset import Part
 from realbogus.models.backend import keras, layers
 from realbogus.models.checkpoint import checkpoint_path, history_path, write_history
 from realbogus.models.training import Plan, Trained, train
+from realbogus.models.turning import unturned
 
 __all__ = ["forget_progress", "join", "members", "train_networks"]
 
@@ -39,9 +40,10 @@ def join(networks: Sequence[keras.Model]) -> keras.Model:
 
 def members(model: keras.Model) -> list[keras.Model]:
     """Give the networks that were joined, or the only one."""
-    *others, last = model.layers
+    seen = unturned(model)
+    *others, last = seen.layers
     inner = [layer for layer in others if isinstance(layer, keras.Model)]
-    return inner if isinstance(last, layers.Average) and inner else [model]
+    return inner if isinstance(last, layers.Average) and inner else [seen]
 
 
 def train_networks(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from realbogus.errors import ModelError
 from realbogus.models.description import read_networks, require_known_layers
-from realbogus.models.files import user_file
+from realbogus.models.files import read_orientations, user_file
 from realbogus.models.graph import IN, graph_of
 from realbogus.models.onnx_format import assemble
 from realbogus.models.weights import read_trained_layers
@@ -94,7 +94,8 @@ def _onnx(path: Path, recipe: Recipe | None, side: int, own: str | None) -> Netw
             raise ModelError(f"{path}: holds weights alone")
         for chain in described:
             require_known_layers(path, chain)
-        graph = graph_of(read_trained_layers(path, described), side=side)
+        layers, is_turned = read_trained_layers(path, described), read_orientations(path, recipe)
+        graph = graph_of(layers, side=side, is_turned=is_turned)
         return _OnnxNetwork(assemble(graph).SerializeToString())
     except ModelError:
         raise

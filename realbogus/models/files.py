@@ -24,6 +24,7 @@ __all__ = [
     "read_feature_options",
     "read_model_recipe",
     "read_network_count",
+    "read_orientations",
     "read_pool",
     "require_suffix",
     "user_file",
@@ -111,6 +112,20 @@ def read_network_count(path: Path, recipe: Recipe | None) -> int:
     if type(count) is not int or not 1 <= count <= MOST_NETWORKS:
         raise ModelError(f"{path}: its recipe gives no number of networks; got {count!r:.40}")
     return count
+
+
+def read_orientations(path: Path, recipe: Recipe | None) -> bool:
+    """Read whether scores are the mean over the orientations; no if its recipe does not say.
+
+    Raises
+    ------
+    ModelError
+        If what the recipe says is neither yes nor no.
+    """
+    said = None if recipe is None else recipe.options.get("orientations")
+    if said not in (None, False, True):
+        raise ModelError(f"{path}: its recipe says {said!r:.40} of orientations, not yes or no")
+    return bool(said)
 
 
 def read_pool(path: Path, recipe: Recipe | None) -> Pool:

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from realbogus.errors import ModelError
 from realbogus.models.description import INPUT, layer_options
-from realbogus.models.orientations import ORIENTATIONS, arrange, fovea_window, one_hot_places
+from realbogus.models.orientations import (
+    ORIENTATIONS,
+    arrange,
+    fovea_window,
+    one_hot_places,
+    turned_places,
+)
 from realbogus.seeing import UNKNOWN
 
 __all__ = ["IN", "OUT", "Graph", "TrainedLayer", "graph_of", "weight_count"]
@@ -52,7 +58,7 @@ class TrainedLayer:
 class Graph:
     """Nodes as (operator, inputs, output, attributes), and the constants they use.
 
-    Maps have shape (n, channels, ny, nx) until a layer makes them flat.
+    Maps have shape (n, channels, ny, nx) until a layer makes them flat: (n, channels).
     """
 
     side: int
@@ -78,8 +84,19 @@ class Graph:
         return name
 
 
-def graph_of(networks: Sequence[Sequence[TrainedLayer]], *, side: int) -> Graph:
+def graph_of(
+    networks: Sequence[Sequence[TrainedLayer]], *, side: int, is_turned: bool = False
+) -> Graph:
     """Make the graph of a chain of layers, or of the mean of several, for (side, side) features.
+
+    Parameters
+    ----------
+    networks : sequence of sequence of TrainedLayer
+        The chains.
+    side : int
+        Of a feature, in pixels.
+    is_turned : bool
+        Whether to give the mean over the orientations of a stamp.
 
     Raises
     ------
@@ -87,10 +104,15 @@ def graph_of(networks: Sequence[Sequence[TrainedLayer]], *, side: int) -> Graph:
         If a layer, or an option of one, is not known, or its weights are not as it wants them.
     """
     graph = Graph(side)
+    if is_turned:
+        _turn(graph)
     stamps = graph.step("Transpose", perm=[0, 3, 1, 2])  # (n, 1, ny, nx)
     outputs = [_add_chain(graph, stamps, layers) for layers in networks]
     if len(outputs) > 1:
         graph.join("Mean", outputs)
+    if is_turned:
+        graph.step("Reshape", np.array([-1, ORIENTATIONS, graph.channels], np.int64))
+        graph.step("ReduceMean", axes=[1], keepdims=0)
     operator, inputs, _, attributes = graph.nodes.pop()
     graph.nodes.append((operator, inputs, OUT, attributes))
     return graph
@@ -120,6 +142,13 @@ def _add_chain(graph: Graph, stamps: str, layers: Sequence[TrainedLayer]) -> str
         except (ValueError, TypeError, LookupError) as error:
             raise ModelError(f"a layer {layer.kind} can't be exported ({error})") from error
     return graph.current
+
+
+def _turn(graph: Graph) -> None:
+    """Put all orientations of each stamp one after the other: (8 n, ny, nx, 1)."""
+    graph.step("Reshape", np.array([-1, graph.side**2], np.int64))
+    graph.step("Gather", turned_places(graph.side).ravel(), axis=1)
+    graph.step("Reshape", np.array([-1, graph.side, graph.side, 1], np.int64))
 
 
 def _activate(graph: Graph, activation: str) -> None:
@@ -235,7 +264,8 @@ def _global_pool(graph: Graph, options: _Options, weights: _Weights) -> None:
 
 def _dense(graph: Graph, options: _Options, weights: _Weights) -> None:
     kernel, *bias = weights
-    graph.step("Gemm", kernel, bias[0] if bias else np.zeros(kernel.shape[-1], np.float32))
+    graph.channels = kernel.shape[-1]
+    graph.step("Gemm", kernel, bias[0] if bias else np.zeros(graph.channels, np.float32))
     _activate(graph, options.get("activation", "linear"))
 
 

@@ -16,6 +16,7 @@ from realbogus.models.committee import members
 from realbogus.models.graph import IN, TrainedLayer, graph_of
 from realbogus.models.onnx_format import assemble
 from realbogus.models.prediction import predict
+from realbogus.models.turning import is_turned
 from realbogus.recipes import Recipe
 from realbogus.seeing import UNKNOWN
 
@@ -36,7 +37,7 @@ def export_onnx(path: Path, model: keras.Model, recipe: Recipe | None) -> None:
     path : Path
         The file to make.
     model : keras.Model
-        A chain of known layers, or the mean of several.
+        A chain of known layers, or the mean of several, or over the orientations.
     recipe : Recipe or None
         What made the network.
 
@@ -49,7 +50,7 @@ def export_onnx(path: Path, model: keras.Model, recipe: Recipe | None) -> None:
 
     side = int(model.input_shape[1])
     networks = [[_layer(item) for item in network.layers] for network in members(model)]
-    exported = assemble(graph_of(networks, side=side))
+    exported = assemble(graph_of(networks, side=side, is_turned=is_turned(model)))
     if recipe is not None:
         onnx.helper.set_model_props(exported, {"recipe": recipe.to_json()})
     _require_agreement(exported, model, side)

@@ -52,9 +52,8 @@ def assemble(graph: Graph) -> "ModelProto":
 
 
 def _classes(graph: Graph) -> int:
-    """Find the number of scores: what the last product or convolution with weights gives."""
-    last = [names[1] for kind, names, _, _ in graph.nodes if kind == "Gemm"]
-    count = graph.constants[last[-1]].shape[-1] if last else graph.channels
-    if count not in (1, 2):
-        raise ModelError(f"it gives {count} numbers, not the probabilities of bogus and real")
-    return int(count)
+    if graph.channels not in (1, 2):
+        raise ModelError(
+            f"it gives {graph.channels} numbers, not the probabilities of bogus and real"
+        )
+    return graph.channels

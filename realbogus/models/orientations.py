@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ORIENTATIONS", "FoveaWindow", "arrange", "fovea_window", "one_hot_places", "orient"]
+__all__ = [
+    "ORIENTATIONS",
+    "FoveaWindow",
+    "arrange",
+    "fovea_window",
+    "one_hot_places",
+    "orient",
+    "turned_places",
+]
 
 ORIENTATIONS = 8
 """Elements of the group: four quarter turns, then the mirror image and its four."""
@@ -53,6 +61,23 @@ def fovea_window(side: int) -> FoveaWindow:
     first, last = 1 - side % 2 + ring, side - ring
     steps = (odd - 2 * ring - 1) // 2
     return FoveaWindow(first, last, steps, (last - first - steps) // 2)
+
+
+def turned_places(side: int) -> NDArray[np.intp]:
+    """Say which pixel of a stamp comes where when it is turned about the source's pixel.
+
+    Of an even side the first row and column, which have no counterpart, stay.
+
+    Returns
+    -------
+    ndarray of shape (8, side²)
+        For each orientation, indices into the pixels of a stamp of shape (side, side).
+    """
+    places = np.tile(np.arange(side**2).reshape(side, side), (ORIENTATIONS, 1, 1))
+    first = 1 - side % 2
+    for element, turned in enumerate(places):
+        turned[first:, first:] = orient(turned[first:, first:].copy(), element)
+    return places.reshape(ORIENTATIONS, -1)
 
 
 def one_hot_places(size: int, *, lifts: bool) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from realbogus.models.files import user_file
 from realbogus.models.psat import build_psat
 from realbogus.options import require_choice
 
-__all__ = ["ARCHITECTURES", "WANT_PSF", "build_model", "require_architecture"]
+__all__ = ["ARCHITECTURES", "SYMMETRIC", "WANT_PSF", "build_model", "require_architecture"]
 
 ARCHITECTURES: dict[str, Callable[[int], keras.Model]] = {
     "psat": build_psat,
@@ -21,6 +21,9 @@ ARCHITECTURES: dict[str, Callable[[int], keras.Model]] = {
     "d4psf": build_d4_psf,
 }
 """Functions from the side of a feature in pixels to an untrained network."""
+
+SYMMETRIC = ("d4", "d4fast", "d4psf")
+"""Those whose scores are the same in every orientation of a stamp."""
 
 WANT_PSF = ("d4psf",)
 """Those for features whose first pixel says how wide the PSF is."""

@@ -16,8 +16,15 @@ from realbogus.models.backend import keras
 from realbogus.models.building import build_described
 from realbogus.models.committee import join
 from realbogus.models.description import Layer, read_networks, require_known_layers
-from realbogus.models.files import RECIPE_MEMBER, read_network_count, require_suffix, user_file
+from realbogus.models.files import (
+    RECIPE_MEMBER,
+    read_network_count,
+    read_orientations,
+    require_suffix,
+    user_file,
+)
 from realbogus.models.registry import build_model
+from realbogus.models.turning import turn, unturned
 from realbogus.recipes import Recipe
 
 __all__ = ["load_model", "save_model"]
@@ -36,12 +43,16 @@ _DAMAGE = (
 
 
 def save_model(path: Path, model: keras.Model, recipe: Recipe) -> None:
-    """Write a classifier, whole or not at all: ``.h5`` or ``.keras`` by the suffix."""
+    """Write a classifier, whole or not at all: ``.h5`` or ``.keras`` by the suffix.
+
+    Of one that gives the mean over the orientations, the network itself is written: that the mean
+    is to be taken is for the recipe to say (orientations).
+    """
     require_suffix(path)
     # Keras advises against .h5 at every save; the choice is the user's.
     logging.getLogger("absl").setLevel(logging.ERROR)
     with atomic_path(path) as part:
-        model.save(part)
+        unturned(model).save(part)
         if path.suffix == ".h5":
             write_recipe(part, recipe, error=ModelError)
         else:
@@ -92,7 +103,7 @@ def load_model(
         raise ModelError(
             f"{path}: does not hold weights of the network {name!r} for {side} x {side} pixels"
         ) from error
-    return model
+    return turn(model) if read_orientations(path, recipe) else model
 
 
 def _described(path: Path) -> list[list[Layer]] | None:

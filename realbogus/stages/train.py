@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realbogus.calibration import CALIBRATIONS, choose_calibration
+from realbogus.calibration import CALIBRATIONS, Calibration, choose_calibration
 from realbogus.dataset import Part, read_dataset_recipe, read_part
 from realbogus.errors import ConfigError, DatasetError, ModelError, RecipeError
 from realbogus.files import errors_name, require_readable_file, require_writable_folder
@@ -23,12 +23,13 @@ from realbogus.models.files import (
     user_file,
 )
 from realbogus.models.prediction import predict
-from realbogus.models.registry import WANT_PSF, build_model, require_architecture
+from realbogus.models.registry import SYMMETRIC, WANT_PSF, build_model, require_architecture
 from realbogus.models.schemes import CONTINUED, require_scheme
 from realbogus.models.storage import load_model, save_model
 from realbogus.models.training import Plan, Trained
+from realbogus.models.turning import turn
 from realbogus.options import require_choice, total_memory
-from realbogus.pooling import fit_pool
+from realbogus.pooling import Pool, fit_pool
 from realbogus.provenance import identify
 from realbogus.quality import find_thresholds, judge
 from realbogus.recipes import Input, Recipe, already_made
@@ -57,6 +58,7 @@ def train_classifier(
     batch: int | None = None,
     patience: int | None = None,
     networks: int | None = None,
+    orientations: bool = False,
     start_from: Path | None = None,
     calibration: str = "auto",
     validation_fraction: float = 0.2,
@@ -87,6 +89,8 @@ def train_classifier(
         Stop after so many epochs without a lower validation loss.
     networks : int, optional
         Train so many, with other seeds, and take the mean of their probabilities; by default one.
+    orientations : bool
+        Score a stamp in its four turns and their mirror images, and take the mean.
     start_from : Path, optional
         A classifier of the same architecture to start from, of one network or of as many.
     calibration : str
@@ -105,14 +109,6 @@ def train_classifier(
         If an option is not allowed, the data set is not one or has one class only, or the
         classifier or the scores exist and were made in another way.
     """
-    require_suffix(classifier)
-    require_architecture(model)
-    require_scheme(scheme)
-    require_choice("calibration", calibration, (_AUTO, *CALIBRATIONS))
-    _check_options(epochs, batch, patience, networks, validation_fraction)
-    if tensorboard is not None and find_spec("tensorboard") is None:
-        raise ConfigError("tensorboard needs the package: pip install psat-ml[tensorboard]")
-    require_readable_file(trainingset, name="trainingset")
     options = {
         "model": model,
         "scheme": scheme,
@@ -120,26 +116,29 @@ def train_classifier(
         "batch": batch,
         "patience": patience,
         "networks": networks,
+        "orientations": orientations or None,
         "calibration": calibration,
         "validationFraction": validation_fraction,
         "seed": seed,
     }
-    wanted = Recipe("train", options, _inputs(trainingset, model, start_from))
+    require_suffix(classifier)
+    _check_options(options)
+    if tensorboard is not None and find_spec("tensorboard") is None:
+        raise ConfigError("tensorboard needs the package: pip install psat-ml[tensorboard]")
+    require_readable_file(trainingset, name="trainingset")
+    job = _Job(trainingset, classifier, start_from, tensorboard)
+    wanted = Recipe("train", options, _inputs(job, model))
     if _all_made(classifier, output_csv, wanted):
         return
     for path in (classifier, output_csv):
         require_writable_folder(path.parent)
     if classifier.exists():
         log.info("%s is there already: it is used, not trained", classifier)
+        scores = _score(job, model)
     else:
-        recipe = _with_features(wanted, read_dataset_recipe(trainingset))
-        told = says_seeing(trainingset, recipe.options["psf"], error=DatasetError)
-        if model in WANT_PSF and not told:
-            raise ConfigError(
-                f"model {model} wants to know how wide the PSF is: build {trainingset} with psf"
-            )
-        _train(_Job(trainingset, classifier, start_from, tensorboard), recipe)
-    _score(trainingset, classifier, output_csv, wanted)
+        scores = _train(job, _with_features(wanted, trainingset))
+    write_scores(output_csv, scores, _of_scores(wanted, identify(classifier)))
+    log.info("%s: %d scores", output_csv, len(scores.scores))
 
 
 @dataclass(frozen=True)
@@ -156,31 +155,42 @@ class _Split:
     validation: Part
 
 
-def _check_options(
-    epochs: int | None,
-    batch: int | None,
-    patience: int | None,
-    networks: int | None,
-    validation_fraction: float,
-) -> None:
-    for name, value in (("epochs", epochs), ("batch", batch), ("patience", patience)):
-        if value is not None and value < 1:
-            raise ConfigError(f"{name} must be at least 1; got {value}")
+@dataclass(frozen=True)
+class _Fitted:
+    """What the validation part tells: how to make scores, and what the recipe says of it."""
+
+    calibration: Calibration
+    pool: Pool
+    results: Mapping[str, Any]
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    require_architecture(options["model"])
+    require_scheme(options["scheme"])
+    require_choice("calibration", options["calibration"], (_AUTO, *CALIBRATIONS))
+    for name in ("epochs", "batch", "patience"):
+        if options[name] is not None and options[name] < 1:
+            raise ConfigError(f"{name} must be at least 1; got {options[name]}")
+    networks, fraction = options["networks"], options["validationFraction"]
     if networks is not None and not 1 <= networks <= MOST_NETWORKS:
         raise ConfigError(f"networks must be from 1 to {MOST_NETWORKS}; got {networks}")
-    if not 0 < validation_fraction < 1:
-        raise ConfigError(f"validationFraction must be between 0 and 1; got {validation_fraction}")
+    if options["orientations"] and options["model"] in SYMMETRIC:
+        raise ConfigError(
+            f"orientations: {options['model']} scores a stamp alike in all of them anyway"
+        )
+    if not 0 < fraction < 1:
+        raise ConfigError(f"validationFraction must be between 0 and 1; got {fraction}")
 
 
-def _inputs(trainingset: Path, model: str, start_from: Path | None) -> dict[str, Input]:
-    inputs = {"trainingset": identify(trainingset)}
+def _inputs(job: _Job, model: str) -> dict[str, Input]:
+    inputs = {"trainingset": identify(job.trainingset)}
     own = user_file(model)
     if own is not None:
         inputs["model"] = identify(own)
-    if start_from is not None:
-        require_readable_file(start_from, name="startFrom")
-        require_suffix(start_from)
-        inputs["startFrom"] = identify(start_from)
+    if job.start_from is not None:
+        require_readable_file(job.start_from, name="startFrom")
+        require_suffix(job.start_from)
+        inputs["startFrom"] = identify(job.start_from)
     return inputs
 
 
@@ -209,46 +219,60 @@ def _of_scores(wanted: Recipe, classifier: Input | None) -> Recipe:
     return Recipe("score", wanted.options, {**wanted.inputs, **made_by})
 
 
-def _with_features(wanted: Recipe, dataset: Recipe | None) -> Recipe:
+def _with_features(wanted: Recipe, trainingset: Path) -> Recipe:
     """Note how the features were made, since new stamps must be treated the same way."""
+    dataset = read_dataset_recipe(trainingset)
     made = {} if dataset is None else dataset.options
     features = {name: made.get(name) for name in _FEATURE_OPTIONS}
+    is_told = says_seeing(trainingset, features["psf"], error=DatasetError)
+    if wanted.options["model"] in WANT_PSF and not is_told:
+        raise ConfigError(
+            f"model {wanted.options['model']} wants to know how wide the PSF is: build "
+            f"{trainingset} with psf"
+        )
     return Recipe(wanted.stage, {**wanted.options, **features}, wanted.inputs)
 
 
-def _train(job: _Job, recipe: Recipe) -> None:
-    part = _read(job.trainingset, "train")
-    options = recipe.options
+def _train(job: _Job, recipe: Recipe) -> Scores:
+    """Make the classifier, and give its scores of the test part."""
+    options, part = recipe.options, _read(job.trainingset, "train")
     rng = np.random.default_rng(options["seed"])
     split = _split(part, options["validationFraction"], rng)
     log.info("training on %d stamps, %d for validation", len(split.train), len(split.validation))
-    plan, count = _plan(options, len(split.train), is_new=job.start_from is None), _count(options)
+    plan = _plan(options, len(split.train), is_new=job.start_from is None)
+    trained = _train_networks(job, recipe, plan, split)
+    model = join([one.model for one in trained])
+    if options["orientations"]:
+        model = turn(model)
+    fitted = _fit(model, split.validation, options["calibration"], rng)
+    scores = _scores(model, fitted.calibration, _test_part(job))
+    results = {
+        "epochs": plan.epochs,
+        "batch": plan.batch,
+        **_told(trained),
+        **fitted.results,
+        "test": judge(scores.targets, scores.scores, scores.objects, pool=fitted.pool),
+    }
+    save_model(job.classifier, model, Recipe(recipe.stage, options, recipe.inputs, results))
+    forget_progress(job.classifier, len(trained))
+    best = ", ".join(str(one.best_epoch) for one in trained)
+    log.info("%s: best of %d epochs is %s", job.classifier, plan.epochs, best)
+    return scores
+
+
+def _train_networks(job: _Job, recipe: Recipe, plan: Plan, split: _Split) -> list[Trained]:
+    count = int(recipe.options["networks"] or 1)
     with errors_name(job.classifier):  # also where its progress can't be kept
-        trained = train_networks(
+        return train_networks(
             plan,
             count,
             split.train,
             split.validation,
             classifier=job.classifier,
             key=recipe.digest,
-            starts=_starts(job, plan, part.stamps.shape[-1], count),
+            starts=_starts(job, plan, split.train.stamps.shape[-1], count),
             tensorboard=job.tensorboard,
         )
-    model, test = join([one.model for one in trained]), _read(job.trainingset, "test")
-    results = {
-        "epochs": plan.epochs,
-        "batch": plan.batch,
-        **_told(trained),
-        **_judge(model, split.validation, test, options["calibration"], rng),
-    }
-    save_model(job.classifier, model, Recipe(recipe.stage, options, recipe.inputs, results))
-    forget_progress(job.classifier, count)
-    best = ", ".join(str(one.best_epoch) for one in trained)
-    log.info("%s: best of %d epochs is %s", job.classifier, plan.epochs, best)
-
-
-def _count(options: Mapping[str, Any]) -> int:
-    return int(options["networks"] or 1)
 
 
 def _told(trained: Sequence[Trained]) -> dict[str, Any]:
@@ -315,35 +339,39 @@ def _split(part: Part, fraction: float, rng: np.random.Generator) -> _Split:
     return _Split(part.select(~is_validation), part.select(is_validation))
 
 
-def _judge(
-    model: Any, validation: Part, test: Part, calibration: str, rng: np.random.Generator
-) -> dict[str, Any]:
-    """Fit what turns outputs into scores on the validation part, and judge the test part."""
+def _fit(model: Any, validation: Part, name: str, rng: np.random.Generator) -> _Fitted:
+    """Fit what turns outputs into scores, and find the thresholds."""
     raw = predict(model, validation.stamps)
-    if calibration == _AUTO:
-        fitted, losses = choose_calibration(validation.targets, raw, validation.objects, rng=rng)
+    if name == _AUTO:
+        calibration, losses = choose_calibration(
+            validation.targets, raw, validation.objects, rng=rng
+        )
     else:
-        fitted, losses = CALIBRATIONS[calibration](validation.targets, raw), {}
-    scores = fitted.apply(raw)
-    tested = fitted.apply(predict(model, test.stamps))
-    pool = fit_pool(validation.targets, scores, validation.objects)
-    return {
-        "calibration": {**asdict(fitted), "losses": losses},
-        "thresholds": find_thresholds(validation.targets, scores, validation.objects),
+        calibration, losses = CALIBRATIONS[name](validation.targets, raw), {}
+    found = validation.targets, calibration.apply(raw), validation.objects
+    pool = fit_pool(*found)
+    results = {
+        "calibration": {**asdict(calibration), "losses": losses},
+        "thresholds": find_thresholds(*found),
         "pool": asdict(pool),
-        "test": judge(test.targets, tested, test.objects, pool=pool),
     }
+    return _Fitted(calibration, pool, results)
 
 
-def _score(trainingset: Path, classifier: Path, output_csv: Path, wanted: Recipe) -> None:
-    test = _read(trainingset, "test")
+def _score(job: _Job, own: str) -> Scores:
+    """Score the test part with the classifier that is there."""
+    recorded, test = read_model_recipe(job.classifier), _test_part(job)
+    model = load_model(job.classifier, recorded, side=test.stamps.shape[-1], own=own)
+    return _scores(model, read_calibration(recorded), test)
+
+
+def _test_part(job: _Job) -> Part:
+    test = _read(job.trainingset, "test")
     if not len(test):
-        raise DatasetError(f"{trainingset}: its test part is empty")
-    recorded = read_model_recipe(classifier)
-    model = load_model(
-        classifier, recorded, side=test.stamps.shape[-1], own=wanted.options["model"]
-    )
-    probabilities = read_calibration(recorded).apply(predict(model, test.stamps))
-    scores = Scores(test.names, test.objects, test.targets, probabilities)
-    write_scores(output_csv, scores, _of_scores(wanted, identify(classifier)))
-    log.info("%s: %d scores", output_csv, len(test))
+        raise DatasetError(f"{job.trainingset}: its test part is empty")
+    return test
+
+
+def _scores(model: Any, calibration: Calibration, test: Part) -> Scores:
+    probabilities = calibration.apply(predict(model, test.stamps))
+    return Scores(test.names, test.objects, test.targets, probabilities)

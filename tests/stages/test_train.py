@@ -14,7 +14,9 @@ from realbogus.calibration import Calibration, calibration_error
 from realbogus.dataset import Part, read_part, write_dataset
 from realbogus.errors import ConfigError, DatasetError, ModelError, RecipeError
 from realbogus.metrics import area_under, rates
-from realbogus.models.files import read_feature_options, read_model_recipe
+from realbogus.models.engines import ENGINES
+from realbogus.models.files import read_calibration, read_feature_options, read_model_recipe
+from realbogus.models.prediction import predict
 from realbogus.models.registry import build_model
 from realbogus.models.storage import load_model
 from realbogus.scores import read_score_recipe, read_scores
@@ -188,6 +190,7 @@ def test_one_class_only_is_an_error_and_leaves_nothing(tmp_path):
         ({"validation_fraction": 0.0}, "validationFraction must be between 0 and 1; got 0.0"),
         ({"networks": 0}, "networks must be from 1 to 32; got 0"),
         ({"networks": 33}, "networks must be from 1 to 32; got 33"),
+        ({"model": "d4", "orientations": True}, "orientations: d4 scores a stamp alike in all of"),
         ({"model": "d4psf"}, r"d4psf wants to know how wide the PSF is: build .*easy\.h5 with psf"),
         ({"model": "vgg"}, r"model must be one of psat, d4, .*, FILE\.py:function; got 'vgg'"),
     ],
@@ -348,6 +351,39 @@ def test_several_networks_are_one_classifier_that_says_so(easy, suffix):
     assert csv.read_bytes() == scores
     with pytest.raises(RecipeError, match=r"exists and was made with networks = 2, not None"):
         train(easy, suffix=suffix, epochs=2)
+
+
+def test_the_mean_over_the_orientations_is_in_the_recipe_and_all_that_follows(easy, tmp_path):
+    classifier, csv = train(easy, orientations=True, epochs=2)
+    recipe, scores = read_model_recipe(classifier), read_scores(csv)
+    assert recipe.options["orientations"] is True
+    test = read_part(easy, "test")
+    raw = ENGINES["onnx"](classifier, recipe, 20, None).predict(test.stamps)
+    found = read_calibration(recipe).apply(raw)
+    np.testing.assert_allclose(found, scores.scores, rtol=0, atol=1e-5)
+    plain, _ = train(easy, tmp_path / "plain", epochs=2)
+    alone = ENGINES["onnx"](plain, read_model_recipe(plain), 20, None).predict(test.stamps)
+    assert np.abs(raw - alone).max() > 1e-3
+    with pytest.raises(RecipeError, match=r"was made with orientations = (True|yes), not None"):
+        train(easy, epochs=2)
+    again, _ = train(easy, tmp_path / "again", start_from=classifier, epochs=1)
+    assert read_model_recipe(again).options["orientations"] is None
+
+
+def test_the_test_part_is_scored_once(easy, monkeypatch):
+    seen = []
+
+    def count(model, stamps):
+        seen.append(len(stamps))
+        return predict(model, stamps)
+
+    monkeypatch.setattr("realbogus.stages.train.predict", count)
+    classifier, csv = train(easy, epochs=1)
+    recipe, scores = read_model_recipe(classifier), read_scores(csv)
+    assert len(seen) == 2  # the validation and the test part
+    assert seen[1] == len(scores.scores)
+    area = area_under(rates(scores.targets, scores.scores))
+    assert recipe.results["test"]["auc"][0] == pytest.approx(area)
 
 
 def test_a_start_from_another_number_of_networks_is_one_line(easy, tmp_path):
