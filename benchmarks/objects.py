@@ -27,9 +27,11 @@ import numpy as np
 from embedded_survey import read_truth
 from numpy.typing import NDArray
 
+from realbogus.blocks import Crops, Cut, crop_stamps
 from realbogus.calibration import calibration_error
 from realbogus.cli import ArgumentParser, run
 from realbogus.dataset import read_columns, read_part
+from realbogus.features import Treatment, treat_crops
 from realbogus.images import cut_stamps, masked_core_fraction, read_image
 from realbogus.metrics import area_under, fpr_at_mdr, rates
 from realbogus.models.files import (
@@ -40,7 +42,6 @@ from realbogus.models.files import (
 )
 from realbogus.models.prediction import predict
 from realbogus.models.storage import load_model
-from realbogus.normalisation import normalise
 from realbogus.pooling import Pool, fit_pool, pool_objects
 from realbogus.quality import object_scores
 from realbogus.recipes import Recipe
@@ -48,7 +49,7 @@ from realbogus.scores import read_scores
 from realbogus.splits import split_by_object
 
 _DRAWS = 400
-_SIDE = 32
+_EXTENT = 16
 _MOST_MASKED = 0.5
 _STATISTICS = ("AUC", "FPR at 4% MDR", "FPR at 1% MDR", "calibration error")
 _ALONE = ("known", "ordinary")
@@ -58,9 +59,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Detections:
-    """What no training has seen: stamps of shape (n, side, side) in ADU, objects and truth."""
+    """What no training has seen: the middles of n stamps in ADU, objects and truth."""
 
-    stamps: NDArray[np.float32]
+    crops: Crops
     objects: NDArray[Any]
     is_real: NDArray[np.int8]
 
@@ -114,17 +115,21 @@ def _on_lists(survey: Path, dataset: Path) -> _Detections:
             if row["role"] not in _ALONE and row["object"] not in seen:
                 by_exposure[row["exposure"]].append(row)
     rows = [row for some in by_exposure.values() for row in some]
-    stamps = np.concatenate([_cut(survey, obs, some) for obs, some in by_exposure.items()])
-    kept = masked_core_fraction(stamps) <= _MOST_MASKED
+    each = [_cut(survey, obs, some) for obs, some in by_exposure.items()]
+    pixels, seeing = (
+        np.concatenate([getattr(crops, name) for crops in each]) for name in ("pixels", "seeing")
+    )
+    kept = masked_core_fraction(pixels) <= _MOST_MASKED
     objects = np.array([row["object"] for row in rows])
     is_real = np.array([int(row["real"]) for row in rows], np.int8)
-    return _Detections(stamps[kept], objects[kept], is_real[kept])
+    return _Detections(Crops(pixels[kept], seeing[kept]), objects[kept], is_real[kept])
 
 
-def _cut(survey: Path, obs: str, rows: Sequence[dict[str, str]]) -> NDArray[np.float32]:
+def _cut(survey: Path, obs: str, rows: Sequence[dict[str, str]]) -> Crops:
     image = read_image(survey / "diff" / obs[:3] / obs[3:8] / f"{obs}.diff.fz")
     x, y = (np.array([float(row[name]) for row in rows]) for name in "xy")
-    return cut_stamps(image, x, y, size=_SIDE)
+    cut = Cut(_EXTENT)
+    return crop_stamps(cut_stamps(image, x, y, size=cut.side), cut, header=image.header)
 
 
 def _fitted(dataset: Path, classifier: Path) -> Pool:
@@ -144,10 +149,12 @@ def _fitted(dataset: Path, classifier: Path) -> Pool:
 
 def _scored(classifier: Path, detections: _Detections) -> Floats:
     recipe, options = _recipe(classifier)
-    edge = _SIDE // 2 - options.extent
-    middle = slice(edge, _SIDE - edge)
-    pixels = normalise(detections.stamps[:, middle, middle], options.normalisation)
-    return _predicted(classifier, recipe, options, pixels)
+    edge = _EXTENT - options.extent
+    middle = slice(edge, detections.crops.pixels.shape[1] - edge)
+    crops = replace(detections.crops, pixels=detections.crops.pixels[:, middle, middle])
+    treatment = Treatment(Cut(options.extent), options.normalisation, psf=options.psf)
+    features = treat_crops(crops, treatment, is_train=np.zeros(len(crops.seeing), np.bool_))
+    return _predicted(classifier, recipe, options, features.pixels)
 
 
 def _recipe(classifier: Path) -> tuple[Recipe, FeatureOptions]:
