@@ -23,6 +23,7 @@ from atlasClassificationPipeline import (
 )
 from realbogus.lists import read_list, read_list_recipe
 from realbogus.options import fill_date
+from realbogus.seeing import TOLD
 from tests.helpers import ROOT, run_python
 
 PIPELINE = ROOT / "atlasClassificationPipeline.py"
@@ -301,6 +302,13 @@ def test_defaults_are_the_documented_ones():
     assert (cut.configFile, cut.stampSize, cut.stampLocation) == ("config.yaml", 40, "training")
     assert (cut.camera, cut.downloadthreads) == ("02a", 5)
     assert (build.e, build.E, build.s, build.r, build.N) == (10, 0, 3, None, "signPreserveNorm")
+
+
+def test_tasks_record_what_is_not_asked_for_as_scripts_do():
+    plain, told = BuildMLDataset(), BuildMLDataset(psf=True)
+    assert [task.wanted_options()["psf"] for task in (plain, told)] == [None, TOLD]
+    once, turned = KerasTensorflowClassifier(), KerasTensorflowClassifier(orientations=True)
+    assert [task.wanted_options()["orientations"] for task in (once, turned)] == [None, True]
 
 
 def test_each_task_asks_for_the_one_before_with_its_own_inputs_as_outputs():
