@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from realbogus.parquet import ParquetColumn, open_parquet
 from realbogus.recipes import Recipe
 from realbogus.stamps import split_plane
-from realbogus.verdicts import FAULTS, ImageScore
+from realbogus.verdicts import FAULTS, HELD, ImageScore
 
 __all__ = ["write_image_scores"]
 
@@ -23,9 +23,9 @@ _COLUMNS: Sequence[ParquetColumn] = (
     ("camera", "text", "what took it"),
     ("night", "int32", "MJD"),
     ("score", "float64", "from 0 (bogus) to 1 (real)"),
+    ("held_score", "float64", "the score of an image whose exposure is held back"),
     ("fallback", "bool", "the score is of the fallback"),
-    ("fault", "text", f"why there is no score: {', '.join(FAULTS)}"),
-    ("held", "bool", "the exposure is held back, so that the score does not count"),
+    ("fault", "text", f"why there is no score: {', '.join([*FAULTS, HELD])}"),
 )
 
 # Images that are made columns at a time.
@@ -57,6 +57,8 @@ def _blocks(images: Iterable[ImageScore]) -> Iterator[Sequence[ImageScore]]:
 
 
 def _columns(images: Sequence[ImageScore]) -> dict[str, NDArray[Any]]:
+    scores = np.array([image.score for image in images])
+    is_held = np.array([image.is_held for image in images])
     files, planes = zip(*(split_plane(image.image) for image in images), strict=True)
     return {
         "object": _texts(image.object for image in images),
@@ -65,10 +67,10 @@ def _columns(images: Sequence[ImageScore]) -> dict[str, NDArray[Any]]:
         "exposure": _texts(image.exposure for image in images),
         "camera": _texts(image.camera for image in images),
         "night": _numbers(image.night for image in images),
-        "score": np.array([image.score for image in images]),
+        "score": np.where(is_held, np.nan, scores),
+        "held_score": np.where(is_held, scores, np.nan),
         "fallback": np.array([image.by_fallback for image in images]),
-        "fault": _texts(image.fault for image in images),
-        "held": np.array([image.is_held for image in images]),
+        "fault": _texts(HELD if image.is_held else image.fault for image in images),
     }
 
 

@@ -12,7 +12,7 @@ from realbogus.files import require_readable_file
 from realbogus.recipes import Recipe
 from realbogus.scores import read_score_recipe
 
-__all__ = ["collect_accepted", "find_accepted", "find_tables", "shipped_path"]
+__all__ = ["collect_accepted", "find_accepted", "find_tables", "require_own_table", "shipped_path"]
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +115,21 @@ def collect_accepted(
     if first is None:
         raise ConfigError("reference: give scores of accepted nights")
     return first, [found[key] for key in sorted(found)]
+
+
+def require_own_table(output: Path, recipe: Recipe) -> None:
+    """Check that the table of exposures beside an output is not of scores of another kind.
+
+    Raises
+    ------
+    ConfigError
+        If the table is there and of detections, and the output is not, or the other way round.
+    """
+    table = counts_path(output)
+    made = read_score_recipe(table) if table.exists() else None
+    if made is not None and (_ALL in made.options) != (_ALL in recipe.options):
+        what = "detections" if _ALL in made.options else "objects"
+        raise ConfigError(f"{output}: {table} beside it is of {what}; take another name")
 
 
 def find_tables(path: Path) -> list[Path]:

@@ -31,6 +31,7 @@ from realbogus.options import available_cores, require_choice
 from realbogus.parallel import Workers, map_threads, open_workers, progress, read_ahead
 from realbogus.parquet import read_parquet_recipe, require_parquet_name
 from realbogus.recipes import Recipe, already_made
+from realbogus.references import require_own_table
 from realbogus.surveys.atlas import (
     CAMERAS,
     Positions,
@@ -130,6 +131,7 @@ def score_detections(
         done = made if is_released(made, release) else _release(output, made, breaker)
         return report_held(output, done.results)
     require_writable_folder(output.parent)
+    require_own_table(output, recipe)
     targets = _find_targets(config, nights, cameras)
     bench.require_all(targets)
     scorers = bench.load_all(targets, own=architecture, engine=engine)

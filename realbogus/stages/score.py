@@ -28,6 +28,7 @@ from realbogus.options import available_cores, require_choice
 from realbogus.parquet import read_parquet_recipe, require_parquet_name
 from realbogus.recipes import Recipe, already_made
 from realbogus.records import Records
+from realbogus.references import require_own_table
 from realbogus.scores import read_score_recipe
 from realbogus.scoring import score_images
 from realbogus.verdicts import (
@@ -252,6 +253,7 @@ def _make(wanted: Wanted, job: _Job, breaker: Breaker, recipe: Recipe, files: _F
     """Score all images, hold back those of bad exposures, and write what came of it."""
     for path in files.readers:
         require_writable_folder(path.parent)
+    require_own_table(files.csv, recipe)
     with wanted.worklist() as worklist:
         job.bench.require_all(worklist)
         pools = job.bench.pools_of(worklist) if job.rule == "calibrated" else {}

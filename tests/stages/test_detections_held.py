@@ -126,6 +126,16 @@ def test_a_release_brings_the_scores_back_without_any_image(bad, model, tmp_path
         score(config, output, model, false_alarms=0.5)
 
 
+def test_the_table_of_exposures_of_objects_is_not_overwritten(survey, model, tmp_path):
+    output = tmp_path / "d.parquet"
+    write_counts(counts_path(output), [], make_recipe("score", listid=4))
+    before = counts_path(output).read_bytes()
+    with pytest.raises(ConfigError, match=r"d.exposures.csv beside it is of objects; take another"):
+        score(survey, output, model)
+    assert counts_path(output).read_bytes() == before
+    assert not output.exists()
+
+
 def test_a_release_of_something_else_or_without_the_table_is_an_error(bad, model):
     config, output, exposure = bad
     score(config, output, model)

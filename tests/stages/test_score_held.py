@@ -14,7 +14,7 @@ import atlasClassificationPipeline
 import runKerasTensorflowClassifier
 from realbogus.breaker import NIGHTS
 from realbogus.counts import HELD, PASSED, UNCHECKED, counts_path, read_counts, write_counts
-from realbogus.errors import RecipeError
+from realbogus.errors import ConfigError, RecipeError
 from realbogus.holding import plot_path
 from realbogus.images import cut_stamps, read_image
 from realbogus.scores import read_object_scores, read_score_recipe, read_table
@@ -26,6 +26,7 @@ from realbogus.stages.detections import score_detections
 from realbogus.stages.score import score_objects
 from realbogus.stages.train import train_classifier
 from realbogus.stamps import write_cube
+from tests.helpers import make_recipe
 from tests.stages.test_score import AtlasSurvey, noise, verdicts
 
 FIRST = 58210
@@ -228,6 +229,16 @@ def held_lines(caplog):
     return [record.getMessage() for record in caplog.records if "held" in record.getMessage()]
 
 
+def test_the_table_of_exposures_of_detections_is_not_overwritten(night, model):
+    table = counts_path(output_of(night))
+    write_counts(table, [], make_recipe("score", detections=[58310]))
+    before = table.read_bytes()
+    with pytest.raises(ConfigError, match=r"night.exposures.csv beside it is of detections; take"):
+        score(night, model)
+    assert table.read_bytes() == before
+    assert not output_of(night).exists()
+
+
 def test_objects_are_scored_from_their_other_exposures(night, model):
     assert not score(night, model, "before.csv")
     mask(night, [2])
@@ -285,14 +296,14 @@ def test_the_script_says_it_by_its_status(night, model, capsys):
     words += ["--outputcsv", str(output_of(night)), "--outputparquet", str(table)]
     assert runKerasTensorflowClassifier.main(words) == 2
     rows = pyarrow.parquet.read_table(table).to_pylist()
-    held = {row["exposure"] for row in rows if row["held"]}
-    assert held == {BAD}
-    counted = [row for row in rows if row["score"] is not None and not row["held"]]
-    assert all(row["score"] is not None for row in rows if row["held"])
+    held = [row for row in rows if row["held_score"] is not None]
+    assert {row["exposure"] for row in held} == {BAD}
+    assert all((row["score"], row["fault"]) == (None, "held") for row in held)
+    counted = [row for row in rows if row["score"] is not None]
     found = read_table(output_of(night), ["images", "flags"])
     images, flags = zip(*((int(row["images"]), row["flags"]) for _, row in found), strict=True)
     assert sum(images) == len(counted)
-    assert sum(flag.count("held=1") for flag in flags) == sum(row["held"] for row in rows)
+    assert sum(flag.count("held=1") for flag in flags) == len(held)
     assert runKerasTensorflowClassifier.main(words) == 2
     assert f"{BAD} is held back" in capsys.readouterr().err
     assert runKerasTensorflowClassifier.main([*words, "--release", BAD]) == 0
