@@ -142,7 +142,8 @@ def test_scores_of_a_cluster_are_those_of_this_machine(shared_cluster, survey, t
 
     model = tmp_path / "model.h5"
     save_model(model, build_model("psat", 20), make_recipe("train", model="psat", e=10, N="spn"))
-    here, there = tmp_path / "here.parquet", tmp_path / "there.parquet"
+    # In folders of their own, for what lies beside an output is compared with it.
+    here, there = (tmp_path / name / "d.parquet" for name in ("here", "there"))
     for output, options in ((here, {"workers": 1}), (there, {"scheduler": shared_cluster[0]})):
         given = {"config_file": survey, "classifiers": [str(model)], **options}
         score_detections(NIGHTS, output=output, **given)
