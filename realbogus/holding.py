@@ -77,6 +77,11 @@ class Breaker:
         given = {"reference": [str(path) for path in self.reference]} if self.reference else {}
         return {"falseAlarms": self.false_alarms, **given}
 
+    def judged(self, recipe: Recipe, results: Mapping[str, Any]) -> Recipe:
+        """Give the recipe of scores that were judged: what was released, and what came of it."""
+        released = {"release": list(self.release)} if self.release else {}
+        return replace(recipe, options={**recipe.options, **released}, results=results)
+
 
 @dataclass(frozen=True)
 class Judgement:

@@ -213,9 +213,7 @@ def _judge(
     """
     judgement = judge(found.counts, breaker, recipe, output=output)
     held = [name for _, name in judgement.held]
-    released = {"release": list(breaker.release)} if breaker.release else {}
-    results = {**found.judged(held).results, **judgement.results}
-    done = replace(recipe, options={**recipe.options, **released}, results=results)
+    done = breaker.judged(recipe, {**found.judged(held).results, **judgement.results})
     write_judgement(output, judgement, done)
     return done, held
 

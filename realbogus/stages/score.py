@@ -263,7 +263,7 @@ def _make(wanted: Wanted, job: _Job, breaker: Breaker, recipe: Recipe, files: _F
             count = sum(image.is_scored for image in images)
             objects = list(combine(_marked(images, judgement), rule=job.rule, pools=pools))
             scored = _Scored(objects, faults, count, judgement)
-            return _write(scored, _marked(images, judgement), files, recipe, breaker.release)
+            return _write(scored, _marked(images, judgement), files, recipe, breaker)
 
 
 def _score_images(worklist: Worklist, job: _Job) -> Iterator[ImageScore]:
@@ -284,12 +284,11 @@ def _write(
     images: Iterable[ImageScore],
     files: _Files,
     recipe: Recipe,
-    release: Sequence[str],
+    breaker: Breaker,
 ) -> Recipe:
     """Write what came of it, the scores of objects last; give the recipe as they have it."""
     _report(scored, files.csv)
-    released = {"release": list(release)} if release else {}
-    done = replace(recipe, options={**recipe.options, **released}, results=scored.results)
+    done = breaker.judged(recipe, scored.results)
     write_faults(faults_path(files.csv), scored.faults, done)
     write_judgement(files.csv, scored.judgement, done)
     if files.parquet is not None:
