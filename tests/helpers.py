@@ -60,6 +60,15 @@ def make_recipe(stage="build", *, results=None, inputs=None, **options):
     return Recipe(stage, options or {"e": 10}, inputs or {}, results or {})
 
 
+def save_untrained(path):
+    """Save a documented network with drawn weights and the usual features; give its file."""
+    from realbogus.models.registry import build_model
+    from realbogus.models.storage import save_model
+
+    save_model(path, build_model("psat", 20), make_recipe("train", model="psat", e=10, N="spn"))
+    return path
+
+
 def make_row(number=1, **changes):
     """Make a row of a list."""
     values = {

@@ -16,7 +16,7 @@ from realbogus.errors import ConfigError, ImageError, RealBogusError
 from realbogus.parallel import open_workers
 from realbogus.stages.cut_atlas import cut_atlas
 from realbogus.stages.detections import score_detections
-from tests.helpers import ROOT, free_port, make_recipe
+from tests.helpers import ROOT, free_port, save_untrained
 
 NIGHTS = (58310, 58311)
 WORKERS = 2
@@ -137,11 +137,7 @@ def test_stamps_of_a_cluster_are_those_of_this_machine(
 
 
 def test_scores_of_a_cluster_are_those_of_this_machine(shared_cluster, survey, tmp_path):
-    from realbogus.models.registry import build_model
-    from realbogus.models.storage import save_model
-
-    model = tmp_path / "model.h5"
-    save_model(model, build_model("psat", 20), make_recipe("train", model="psat", e=10, N="spn"))
+    model = save_untrained(tmp_path / "model.h5")
     # In folders of their own, for what lies beside an output is compared with it.
     here, there = (tmp_path / name / "d.parquet" for name in ("here", "there"))
     for output, options in ((here, {"workers": 1}), (there, {"scheduler": shared_cluster[0]})):

@@ -13,11 +13,9 @@ from realbogus.errors import ModelError
 from realbogus.features import Job, Treatment, make_features
 from realbogus.images import read_image
 from realbogus.lists import read_columns
-from realbogus.models.registry import build_model
-from realbogus.models.storage import save_model
 from realbogus.normalisation import NORMALISATIONS
 from realbogus.surveys.atlas import Positions
-from tests.helpers import make_recipe, unique_image, write_fits
+from tests.helpers import save_untrained, unique_image, write_fits
 
 OBS = "02a58310o0123c"
 SIDE = 150
@@ -36,8 +34,7 @@ def image(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scorer(tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "psat.h5"
-    save_model(path, build_model("psat", 20), make_recipe("train", model="psat", e=10, N="spn"))
+    path = save_untrained(tmp_path_factory.mktemp("model") / "psat.h5")
     return Scorer(path, "one", treatment(10))
 
 

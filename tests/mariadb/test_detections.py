@@ -6,12 +6,10 @@ import pytest
 from realbogus.counts import counts_path
 from realbogus.database import connection
 from realbogus.errors import DatabaseBusyError
-from realbogus.models.registry import build_model
-from realbogus.models.storage import save_model
 from realbogus.simulation import simulate
 from realbogus.stages import detections as stage
 from realbogus.stages.detections import score_detections
-from tests.helpers import ROOT, make_recipe, run_python
+from tests.helpers import ROOT, run_python, save_untrained
 from tests.mariadb.server import PASSWORD, assert_one_line, use_account
 
 NIGHTS = (58310, 58311)
@@ -21,9 +19,7 @@ SCRIPT = ROOT / "runKerasTensorflowClassifier.py"
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "model.h5"
-    save_model(path, build_model("psat", 20), make_recipe("train", model="psat", e=10, N="spn"))
-    return path
+    return save_untrained(tmp_path_factory.mktemp("model") / "model.h5")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from realbogus.models.storage import save_model
 from realbogus.parquet import read_parquet_recipe
 from realbogus.stages.detections import score_detections
 from realbogus.stages.score import score_objects
-from tests.helpers import ROOT, make_recipe
+from tests.helpers import ROOT, make_recipe, save_untrained
 from tests.ps1 import Ps1Survey
 from tests.stages.test_score import verdicts
 
@@ -29,9 +29,7 @@ NIGHTS = (58310, 58311)
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "model.h5"
-    save_model(path, build_model("psat", 20), make_recipe("train", model="psat", e=10, N="spn"))
-    return path
+    return save_untrained(tmp_path_factory.mktemp("model") / "model.h5")
 
 
 @pytest.fixture

@@ -14,13 +14,11 @@ from realbogus.breaker import NIGHTS
 from realbogus.counts import HELD, PASSED, UNCHECKED, counts_path, read_counts, write_counts
 from realbogus.errors import ConfigError, RecipeError
 from realbogus.holding import plot_path
-from realbogus.models.registry import build_model
-from realbogus.models.storage import save_model
 from realbogus.parquet import read_parquet_recipe
 from realbogus.scores import read_score_recipe
 from realbogus.simulation.faults import spoil
 from realbogus.stages.detections import score_detections
-from tests.helpers import make_recipe
+from tests.helpers import make_recipe, save_untrained
 
 NIGHT = 58310
 
@@ -29,9 +27,7 @@ pytestmark = pytest.mark.usefixtures("same_log")
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "model.h5"
-    save_model(path, build_model("psat", 20), make_recipe("train", model="psat", e=10, N="spn"))
-    return path
+    return save_untrained(tmp_path_factory.mktemp("model") / "model.h5")
 
 
 @pytest.fixture(scope="module")

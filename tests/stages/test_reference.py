@@ -15,7 +15,7 @@ from realbogus.provenance import identify
 from realbogus.recipes import Recipe
 from realbogus.scores import read_score_recipe
 from realbogus.stages.reference import write_reference
-from tests.helpers import make_recipe
+from tests.helpers import make_recipe, save_untrained
 from tests.test_breaker import BETAS, make_night, stand_out
 
 ALL = {"survey": "atlas", "database": "atlas4", "detections": [58310]}
@@ -24,9 +24,7 @@ LIST = {"survey": "atlas", "database": "atlas4", "listid": 4}
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "02a.h5"
-    save_model(path, build_model("psat", 20), make_recipe("train", model="psat", e=10, N="spn"))
-    return path
+    return save_untrained(tmp_path_factory.mktemp("model") / "02a.h5")
 
 
 @pytest.fixture
