@@ -17,6 +17,7 @@ from realbogus.cutting import take_thresholds
 from realbogus.errors import ConfigError
 from realbogus.models.files import user_file
 from realbogus.options import (
+    FALSE_ALARMS,
     fill_date,
     parse_classifiers,
     parse_holdout,
@@ -388,10 +389,10 @@ class RunKerasTensorflowClassifier(_LocatedTask):
     )
     combine = luigi.Parameter(default="median", description="of images: median or calibrated")
     falseAlarms = luigi.FloatParameter(
-        default=0.01, description="probability that anything of a good night is held back"
+        default=FALSE_ALARMS, description="probability that anything of a good night is held back"
     )
     reference = FilesParameter(default=(), description="scores of accepted nights")
-    release = FilesParameter(default=(), description="exposures not to be held back, or all")
+    release = FilesParameter(default=(), description="exposures, nights or cameras not held")
 
     def classifiers(self) -> Sequence[str]:
         """Give the classifiers: as asked for, as configured, or the one that training makes."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realbogus.cli import ArgumentParser, run
-from realbogus.options import fill_date
+from realbogus.options import FALSE_ALARMS, fill_date
 
 _CLASSIFIERS = (".h5", ".keras")
 _HELD = 2
@@ -70,8 +70,9 @@ def _add_breaker(parser: argparse.ArgumentParser) -> None:
     add(
         "--falseAlarms",
         type=float,
-        default=0.01,
-        help="probability that anything of a good night is held back; 0: never (%(default)s)",
+        default=FALSE_ALARMS,
+        help="probability that anything of a good night is held back; 0: compare nothing "
+        "(%(default)s)",
     )
     add(
         "--reference",
@@ -85,7 +86,7 @@ def _add_breaker(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="EXPOSURE",
-        help="what is not to be held back: exposures, nights such as 02a/58310, or all",
+        help="what is not to be held back: exposures, nights such as 02a/58310, cameras, or all",
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from realbogus.cli import ArgumentParser, run
-from realbogus.options import parse_rates
+from realbogus.options import FALSE_ALARMS, parse_rates
 
 Words = argparse.ArgumentParser
 
@@ -173,7 +173,7 @@ def _declare_reference(words: Words) -> None:
     words.add_argument(
         "--falseAlarms",
         type=float,
-        default=0.01,
+        default=FALSE_ALARMS,
         help="probability that anything of a good night is left out (%(default)s)",
     )
 

@@ -14,6 +14,7 @@ from realbogus.features import Treatment
 from realbogus.files import require_readable_file
 from realbogus.models.files import (
     FeatureOptions,
+    read_cameras,
     read_feature_options,
     read_model_recipe,
     read_pool,
@@ -50,12 +51,23 @@ class Taken(Protocol):
 
 @dataclass(frozen=True)
 class Seat:
-    """A classifier's file, its recipe, and how it wants stamps treated."""
+    """A classifier's file, its recipe, and how it wants stamps treated.
+
+    Attributes
+    ----------
+    cameras : sequence of str
+        Those that it was trained on; empty if its recipe does not say.
+    """
 
     path: Path
     recipe: Recipe | None
     options: FeatureOptions
     treatment: Treatment
+    cameras: Sequence[str] = ()
+
+    def is_strange_to(self, camera: str) -> bool:
+        """Say whether it is known to be trained on other cameras only."""
+        return bool(camera and self.cameras) and camera not in self.cameras
 
 
 @dataclass(frozen=True)
@@ -123,6 +135,14 @@ class Bench:
                     f"{images.examples[camera]}: give {camera or 'CAMERA'}=MODEL, or a fallback"
                 )
 
+    def warn_of_strange(self, images: Taken) -> None:
+        """Name the classifier for all cameras if it was not trained on one of the images'."""
+        seat = self.seats.get(_ALL)
+        for camera in sorted(images.cameras):
+            if seat is not None and seat.is_strange_to(camera):
+                known = ", ".join(seat.cameras)
+                log.warning("%s scores camera %s, and was trained on %s", seat.path, camera, known)
+
     def pools_of(self, images: Taken) -> Mapping[str, Pool]:
         """Give how the scores of each camera's images are pooled.
 
@@ -167,6 +187,16 @@ class Bench:
         """The classifiers' files."""
         seats = [*self.seats.values(), *([] if self.fallback is None else [self.fallback])]
         return [seat.path for seat in seats]
+
+    @property
+    def wrong_models(self) -> Mapping[str, str]:
+        """For cameras whose own classifier is known to be of other cameras only, that in words."""
+        return {
+            camera: f"its classifier {seat.path.name} was trained on {', '.join(seat.cameras)}, "
+            f"not on {camera}"
+            for camera, seat in self.seats.items()
+            if seat.is_strange_to(camera)
+        }
 
     @property
     def inputs(self) -> Mapping[str, Input]:
@@ -223,23 +253,7 @@ def prepare_bench(
             f"fallback: {classifiers[_ALL]} is for all cameras, so none can be without"
         )
     seats = {camera: _seat(path, "classifier", form) for camera, path in classifiers.items()}
-    for camera, seat in seats.items():
-        trained = _trained_on(seat.recipe)
-        if camera != _ALL and trained - {camera}:
-            text = "%s scores camera %s, and was trained on stamps of camera %s"
-            log.warning(text, seat.path, camera, ", ".join(sorted(trained)))
     return Bench(seats, None if fallback is None else _seat(fallback, FALLBACK, form))
-
-
-def _trained_on(recipe: Recipe | None) -> set[str]:
-    """Give the cameras whose stamps a classifier was trained on, as far as its recipe says."""
-    made = None if recipe is None else recipe.inputs.get("trainingset")
-    if made is None or made.recipe is None:
-        return set()
-    lists = (
-        item.recipe.options.get("camera") for item in made.recipe.inputs.values() if item.recipe
-    )
-    return {camera for camera in lists if isinstance(camera, str)}
 
 
 def _seat(path: Path, name: str, form: StampForm | None) -> Seat:
@@ -256,7 +270,8 @@ def _seat(path: Path, name: str, form: StampForm | None) -> Seat:
         obeys_header=True,
         stamp_side=None if form is None else form.side,
     )
-    return Seat(path, recipe, options, Treatment(cut, options.normalisation, psf=options.psf))
+    treatment = Treatment(cut, options.normalisation, psf=options.psf)
+    return Seat(path, recipe, options, treatment, read_cameras(path, recipe))
 
 
 @lru_cache(maxsize=_KEPT)

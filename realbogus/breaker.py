@@ -7,6 +7,8 @@ count of a run is compared with both, and all comparisons together raise a false
 probability that is asked for (Holm 1979, Scand. J. Stat. 6, 65). Half of it goes to exposures; the
 other to cameras, each by the sum over a night of those of its exposures that passed, which shows
 what is too little to be seen in any one.
+
+A camera that was scored by the classifier of another needs no comparison.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,9 +24,12 @@ __all__ = [
     "LABELS",
     "NIGHTS",
     "Alarm",
+    "Reason",
     "Reference",
+    "WrongModel",
     "count_of",
     "find_alarms",
+    "find_wrong_models",
     "fit_reference",
     "is_enough",
     "nights_of",
@@ -96,6 +101,30 @@ class Alarm:
         )
 
 
+@dataclass(frozen=True)
+class WrongModel:
+    """A camera that was scored by the classifier of another, whatever the scores are.
+
+    Attributes
+    ----------
+    unit : Counts
+        All its exposures.
+    reason : str
+        In words.
+    """
+
+    unit: Counts
+    reason: str
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        return self.reason
+
+
+Reason = Alarm | WrongModel
+"""Why something is held back."""
+
+
 def count_of(counts: Counts, place: int) -> tuple[int, int]:
     """Give a count, by its place in `LABELS`, and what it is one of."""
     if place < len(THRESHOLDS):
@@ -149,6 +178,14 @@ def find_alarms(
     passed = [item for item in compared if item.name not in departing]
     whole = [_compare(item, references[item.camera].nights, True) for item in nights_of(passed)]
     return [*found, *_holm(whole, false_alarms / 2)]
+
+
+def find_wrong_models(exposures: Sequence[Counts], reasons: Mapping[str, str]) -> list[WrongModel]:
+    """Find the cameras that were scored by the classifier of another; the reasons are by camera."""
+    found = {camera: [item for item in exposures if item.camera == camera] for camera in reasons}
+    return [
+        WrongModel(Counts.sum(camera, own), reasons[camera]) for camera, own in found.items() if own
+    ]
 
 
 def _fit(units: Sequence[Counts]) -> tuple[Scatter, ...]:

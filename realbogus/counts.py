@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from realbogus.errors import FormatError
 from realbogus.recipes import Recipe
 from realbogus.scores import Column, read_table, write_ecsv
-from realbogus.verdicts import ImageScore
+from realbogus.verdicts import HELD, ImageScore
 
 __all__ = [
     "HELD",
@@ -39,7 +39,6 @@ PROMINENCES = (4, 8)
 """Images whose middles stand this far out of the noise are counted."""
 
 PASSED = "passed"
-HELD = "held"
 RELEASED = "released"
 UNCHECKED = "unchecked"
 _STATUSES = (PASSED, HELD, RELEASED, UNCHECKED)
@@ -106,7 +105,7 @@ class Counts:
 
     @classmethod
     def sum(cls, name: str, parts: Sequence["Counts"]) -> "Counts":
-        """Add those of a camera's night up."""
+        """Add those of a camera up, which are of a night, or named by the first."""
         scored, masked = (sum(part.scored for part in parts), sum(part.masked for part in parts))
         above, prominent = (
             tuple(map(sum, zip(*rows, strict=True)))

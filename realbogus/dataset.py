@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.errors import DatasetError
+from realbogus.exposures import read_exposure_name
 from realbogus.files import atomic_path
 from realbogus.hdf5 import (
     File,
@@ -48,6 +49,7 @@ __all__ = [
     "DatasetWriter",
     "Part",
     "StoredStamps",
+    "cameras_of",
     "read_columns",
     "read_dataset_recipe",
     "read_part",
@@ -336,6 +338,19 @@ def read_stamps(path: Path, which: str, rows: Sequence[int]) -> NDArray[np.float
 def read_dataset_recipe(path: Path) -> Recipe | None:
     """Read the recipe of a data set; None if it has none."""
     return read_recipe(path, error=DatasetError)
+
+
+def cameras_of(part: Part) -> list[str] | None:
+    """Give the cameras that took the stamps of a part, in order; None if one is not known.
+
+    Data sets of the predecessor do not say it, but for the names of their files.
+    """
+    found = part.traits.get("camera")
+    if found is None:
+        names = np.unique(part.names).tolist()
+        found = np.array([read_exposure_name(name).camera for name in names], str)
+    cameras: list[str] = np.unique(found).tolist()
+    return None if "" in cameras else cameras
 
 
 def _encoded(values: NDArray[Any]) -> NDArray[Any]:

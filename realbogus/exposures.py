@@ -9,7 +9,7 @@ __all__ = ["UNKNOWN", "ExposureName", "read_exposure_name"]
 # Camera, night, sequence and filter; a longer word may hold the like by chance.
 _ATLAS = re.compile(r"(?<![0-9A-Za-z])(\d{2}[a-z])(\d{5})o\d{4}([A-Za-z])(?![0-9A-Za-z])", re.ASCII)
 # A Pan-STARRS stamp: the object, the MJD whose whole part is the night, and the image.
-_PS1 = re.compile(r"\d+_(\d{5})\.\d+_(?:(\d{1,20})_)?", re.ASCII)
+_PS1 = re.compile(r"\d+_(\d{5})(?:\.\d+)?_(?:(\d{1,20})_)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,31 +2,27 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from realbogus.bench import Bench
 from realbogus.breaker import (
     EXPOSURES,
     NIGHTS,
-    Alarm,
+    Reason,
     Reference,
     find_alarms,
+    find_wrong_models,
     fit_reference,
     nights_of,
 )
-from realbogus.counts import (
-    HELD,
-    PASSED,
-    RELEASED,
-    UNCHECKED,
-    Counts,
-    counts_path,
-    write_counts,
-)
+from realbogus.counts import PASSED, RELEASED, UNCHECKED, Counts, counts_path, write_counts
 from realbogus.errors import ConfigError
+from realbogus.options import FALSE_ALARMS, require_false_alarms
 from realbogus.recipes import Recipe
 from realbogus.references import find_accepted, find_tables
+from realbogus.verdicts import HELD
 
 __all__ = [
     "ALL",
@@ -50,7 +46,7 @@ _MOST_NAMED = 20
 
 @dataclass(frozen=True)
 class Breaker:
-    """How a run is compared with earlier nights.
+    """What of a run is held back.
 
     Attributes
     ----------
@@ -60,16 +56,24 @@ class Breaker:
         Files of scores of accepted nights, their tables of exposures, or folders of these. Without
         any, those of the same list beside the output.
     release : sequence of str
-        Exposures, or nights of a camera such as ``02a/58310``, that are not held whatever is found;
-        or `ALL`.
+        Exposures, nights of a camera such as ``02a/58310``, or cameras that are not held whatever
+        is found; or `ALL`.
     classifiers : sequence of Path
         Those that score, beside which there may be tables, too.
+    wrong_models : mapping of str to str
+        The cameras whose classifier is one of other cameras, and that in words. All of theirs is
+        held, and nothing of it compared.
     """
 
-    false_alarms: float = 0.01
+    false_alarms: float = FALSE_ALARMS
     reference: Sequence[Path] = ()
     release: Sequence[str] = ()
     classifiers: Sequence[Path] = ()
+    wrong_models: Mapping[str, str] = field(default_factory=dict)
+
+    def with_bench(self, bench: Bench) -> "Breaker":
+        """Give the same, with what is to be known of the classifiers."""
+        return replace(self, classifiers=bench.files, wrong_models=bench.wrong_models)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -85,15 +89,15 @@ class Breaker:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What came of the comparison.
+    """What came of it.
 
     Attributes
     ----------
     exposures : sequence of Counts
         With their status.
-    alarms : sequence of Alarm
+    alarms : sequence of Reason
         Those that were not released.
-    released : sequence of Alarm
+    released : sequence of Reason
         Those that were.
     references : mapping of str to Reference
         By camera.
@@ -102,8 +106,8 @@ class Judgement:
     """
 
     exposures: Sequence[Counts]
-    alarms: Sequence[Alarm]
-    released: Sequence[Alarm]
+    alarms: Sequence[Reason]
+    released: Sequence[Reason]
     references: Mapping[str, Reference]
     compared_with: Mapping[str, Sequence[int]]
 
@@ -131,10 +135,7 @@ def require_breaker(breaker: Breaker) -> None:
     ConfigError
         If a value is not allowed, or there is no such file.
     """
-    if not 0 <= breaker.false_alarms < 1:
-        raise ConfigError(
-            f"falseAlarms must be from 0, for no comparison, to below 1; got {breaker.false_alarms}"
-        )
+    require_false_alarms(breaker.false_alarms)
     for path in breaker.reference:
         find_tables(path)
 
@@ -142,7 +143,7 @@ def require_breaker(breaker: Breaker) -> None:
 def judge(
     exposures: Sequence[Counts], breaker: Breaker, recipe: Recipe, *, output: Path
 ) -> Judgement:
-    """Compare the exposures of a run with those of accepted nights.
+    """Compare the exposures of a run with those of accepted nights, but of cameras held anyway.
 
     Parameters
     ----------
@@ -161,15 +162,15 @@ def judge(
         If something is to be released that is not there, or a table is none.
     """
     _require_known(breaker.release, exposures)
-    if breaker.false_alarms == 0:
-        return Judgement([replace(item, status=UNCHECKED) for item in exposures], (), (), {}, {})
-    accepted = find_accepted(
-        exposures, breaker.reference, recipe, output=output, classifiers=breaker.classifiers
-    )
+    compared = [item for item in exposures if item.camera not in breaker.wrong_models]
+    accepted = _accepted(compared, breaker, recipe, output)
     fits = {camera: fit_reference(some) for camera, some in accepted.items()}
     references = {camera: fit for camera, fit in fits.items() if fit is not None}
-    found = find_alarms(exposures, references, false_alarms=breaker.false_alarms)
-    released = [alarm for alarm in found if _is_released(alarm.unit, breaker.release)]
+    found: list[Reason] = [
+        *find_wrong_models(exposures, breaker.wrong_models),
+        *find_alarms(compared, references, false_alarms=breaker.false_alarms),
+    ]
+    released = [alarm for alarm in found if _releases(breaker.release, alarm, exposures)]
     alarms = [alarm for alarm in found if alarm not in released]
     judged = [_judged(item, alarms, released, references, breaker) for item in exposures]
     sizes = {camera: (len(some), len(nights_of(some))) for camera, some in accepted.items()}
@@ -218,30 +219,54 @@ def report_held(output: Path, results: Mapping[str, Any]) -> bool:
 
 
 def _require_known(release: Sequence[str], exposures: Sequence[Counts]) -> None:
-    known = {ALL, *(name for item in exposures for name in (item.name, item.night_name))}
+    known = {ALL}.union(*map(_names, exposures))
     for name in release:
         if name not in known:
             raise ConfigError(
-                f"release: {name!r} is no exposure of this run, nor the night of a camera such as "
-                f"{exposures[0].night_name if exposures else '02a/58310'}"
+                f"release: {name!r} is no exposure of this run, nor a camera, nor the night of one "
+                f"such as {exposures[0].night_name if exposures else '02a/58310'}"
             )
 
 
-def _is_released(unit: Counts, release: Sequence[str]) -> bool:
-    return bool({ALL, unit.name, unit.night_name} & set(release))
+def _accepted(
+    exposures: Sequence[Counts], breaker: Breaker, recipe: Recipe, output: Path
+) -> Mapping[str, Sequence[Counts]]:
+    """Find what exposures are compared with, if they are."""
+    if breaker.false_alarms == 0:
+        return {}
+    return find_accepted(
+        exposures, breaker.reference, recipe, output=output, classifiers=breaker.classifiers
+    )
+
+
+def _names(exposure: Counts) -> set[str]:
+    """Give the names that an exposure is held or released by."""
+    return {exposure.name, exposure.night_name, exposure.camera}
+
+
+def _is_released(exposure: Counts, release: Sequence[str]) -> bool:
+    return bool({ALL, *_names(exposure)} & set(release))
+
+
+def _releases(release: Sequence[str], alarm: Reason, exposures: Sequence[Counts]) -> bool:
+    """Say whether nothing of what an alarm holds back is left."""
+    return all(_is_released(item, release) for item in exposures if _holds(alarm, item))
+
+
+def _holds(alarm: Reason, exposure: Counts) -> bool:
+    return alarm.unit.camera == exposure.camera and alarm.unit.name in _names(exposure)
 
 
 def _judged(
     item: Counts,
-    alarms: Sequence[Alarm],
-    released: Sequence[Alarm],
+    alarms: Sequence[Reason],
+    released: Sequence[Reason],
     references: Mapping[str, Reference],
     breaker: Breaker,
 ) -> Counts:
-    """Give an exposure its status, by itself or by its night."""
-    names = {item.name, item.night_name}
+    """Give an exposure its status, by itself, its night or its camera."""
     for alarm in (*alarms, *released):
-        if alarm.unit.camera == item.camera and alarm.unit.name in names:
+        if _holds(alarm, item):
             is_held = alarm in alarms and not _is_released(item, breaker.release)
             reason = f"{alarm.unit.name}: {alarm}"
             return replace(item, status=HELD if is_held else RELEASED, reason=reason)

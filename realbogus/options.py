@@ -10,6 +10,7 @@ from pathlib import Path
 from realbogus.errors import ConfigError
 
 __all__ = [
+    "FALSE_ALARMS",
     "available_cores",
     "fill_date",
     "parse_classifiers",
@@ -20,9 +21,13 @@ __all__ = [
     "parse_nights",
     "parse_rates",
     "require_choice",
+    "require_false_alarms",
     "require_one_way",
     "total_memory",
 ]
+
+FALSE_ALARMS = 0.01
+"""The probability that anything of a good night is held back, if no other is asked for."""
 
 _OF_DETECTIONS = ("camera", "scheduler", "stampThreads")
 _OF_OBJECTS = (
@@ -189,6 +194,18 @@ def require_choice(name: str, value: str, allowed: Iterable[str]) -> None:
     choices = tuple(allowed)
     if value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+
+
+def require_false_alarms(rate: float) -> None:
+    """Check the probability that anything of a good night is held back.
+
+    Raises
+    ------
+    ConfigError
+        If it is none, or 1.
+    """
+    if not 0 <= rate < 1:
+        raise ConfigError(f"falseAlarms must be from 0, for no comparison, to below 1; got {rate}")
 
 
 def require_one_way(*, detections: bool, given: Mapping[str, bool]) -> None:

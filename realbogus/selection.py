@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from realbogus.errors import DatasetError, StampError
 from realbogus.exposures import read_exposure_name
 from realbogus.groups import number_values
-from realbogus.lists import Columns, read_columns
+from realbogus.lists import Columns, read_columns, read_list_recipe
 from realbogus.stamps import read_planes
 
 __all__ = ["Catalogue", "Selection", "select_stamps"]
@@ -44,7 +44,8 @@ class Catalogue:
     mag, snr : ndarray
         Magnitude and signal to noise, NaN where unknown.
     nights, cameras, filters : ndarray
-        Of the exposure; -1 and empty where unknown.
+        Of the exposure; -1 and empty where unknown. Where its name does not say the camera, what
+        cut the list does.
     """
 
     folder: Path
@@ -166,6 +167,7 @@ def _read(path: Path, target: int, folder: Path) -> Catalogue:
         files = np.where(np.strings.startswith(files, b"/"), files, np.strings.add(prefix, files))
     columns = _with_tables(columns, folder, files, planes)
     nights, cameras, filters = _exposures(columns)
+    cameras = np.where(cameras == b"", _camera_of_list(path), cameras)
     return Catalogue(
         folder,
         files,
@@ -236,6 +238,13 @@ def _exposures(
     cameras = np.array([item.camera for item in found], "S3")
     filters = np.array([item.filter for item in found], "S1")
     return nights[which], cameras[which], filters[which]
+
+
+def _camera_of_list(path: Path) -> bytes:
+    """Give the camera that a list was cut for; empty if it does not say."""
+    recipe = read_list_recipe(path)
+    camera = None if recipe is None else recipe.options.get("camera")
+    return camera.encode() if isinstance(camera, str) else b""
 
 
 def _signal_to_noise(dmag: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -45,7 +45,7 @@ FALLBACK = "fallback"
 """The flag of images scored by the classifier of no camera."""
 
 HELD = "held"
-"""The flag of images whose exposure is held back."""
+"""The flag of images whose exposure is held back, and what becomes of that exposure."""
 
 _NO_IMAGES = "no_images"
 _UNKNOWN = "unknown"

@@ -60,12 +60,14 @@ def make_recipe(stage="build", *, results=None, inputs=None, **options):
     return Recipe(stage, options or {"e": 10}, inputs or {}, results or {})
 
 
-def save_untrained(path):
+def save_untrained(path, *, cameras=None):
     """Save a documented network with drawn weights and the usual features; give its file."""
     from realbogus.models.registry import build_model
     from realbogus.models.storage import save_model
 
-    save_model(path, build_model("psat", 20), make_recipe("train", model="psat", e=10, N="spn"))
+    results = {} if cameras is None else {"cameras": cameras}
+    recipe = make_recipe("train", results=results, model="psat", e=10, N="spn")
+    save_model(path, build_model("psat", 20), recipe)
     return path
 
 

@@ -12,6 +12,7 @@ from realbogus.dataset import (
     TRAITS,
     DatasetWriter,
     Part,
+    cameras_of,
     read_columns,
     read_dataset_recipe,
     read_part,
@@ -195,6 +196,27 @@ def test_what_is_known_of_each_stamp_comes_back(tmp_path):
     assert np.array_equal(train["snr"], traits["snr"], equal_nan=True)
     assert test["night"].tolist() == [58312, 58310]
     assert train["camera"].tolist() == ["02a", "", "03a", "02a"]
+
+
+@pytest.mark.parametrize(
+    ("cameras", "found"),
+    [
+        (["05r", "02a", "05r", "02a"], ["02a", "05r"]),
+        (["gpc1"] * 4, ["gpc1"]),
+        (["05r", "", "05r", "05r"], None),
+    ],
+)
+def test_the_cameras_of_a_part_are_known_if_each_is(tmp_path, cameras, found):
+    part = replace(make_part(), traits={"camera": np.array(cameras, np.bytes_)})
+    write_dataset(tmp_path / "d.h5", part, part, make_recipe())
+    assert cameras_of(read_part(tmp_path / "d.h5", "train")) == found
+
+
+def test_the_cameras_of_a_data_set_of_the_predecessor_are_those_of_its_names(tmp_path):
+    part = read_part(write_old(tmp_path / "old.h5", np.array([1, 0, 1])), "train")
+    assert cameras_of(part) is None
+    names = np.array([f"good/{number}_58310.1_05r58310o0001c_7.fits" for number in range(3)])
+    assert cameras_of(replace(part, names=names)) == ["05r"]
 
 
 def test_parts_grow_row_by_row_in_chunks(tmp_path):

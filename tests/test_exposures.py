@@ -15,6 +15,7 @@ from realbogus.exposures import UNKNOWN, ExposureName, read_exposure_name
         ),
         ("11_57001.55_4711_12_diff", ExposureName(57001, exposure="4711")),
         ("../58310/11_57001.55_4711_12_diff.fits", ExposureName(57001, exposure="4711")),
+        ("11_57001_4711_12_diff", ExposureName(57001, exposure="4711")),
         ("11_57001.55_diff", ExposureName(57001)),
         ("02a58310o0123c/11_7.fits", UNKNOWN),
         ("x02a58310o0123c", UNKNOWN),

@@ -156,6 +156,7 @@ def test_an_exposure_of_a_held_night_is_released_by_its_name(nights):
     first = sorted(names)[0]
     again = judged(nights, counts, release=[first])
     assert {name for _, name in judgement.held} - {name for _, name in again.held} == {first}
+    assert not judged(nights, counts, release=sorted(names)).results["held"]
 
 
 def test_a_release_of_something_else_is_an_error(nights):

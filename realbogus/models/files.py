@@ -21,6 +21,7 @@ __all__ = [
     "SUFFIXES",
     "FeatureOptions",
     "read_calibration",
+    "read_cameras",
     "read_feature_options",
     "read_model_recipe",
     "read_network_count",
@@ -96,6 +97,25 @@ def read_calibration(recipe: Recipe | None) -> Calibration:
     """
     record = {} if recipe is None else recipe.results.get("calibration", {})
     return Calibration.from_record(record) if record else Calibration()
+
+
+def read_cameras(path: Path, recipe: Recipe | None) -> list[str]:
+    """Read which cameras took all the stamps that a classifier was trained on.
+
+    Empty if its recipe does not say: that of an earlier version, of the predecessor, or of a
+    data set with stamps whose camera is not known.
+
+    Raises
+    ------
+    ModelError
+        If what the recipe says is no list of names.
+    """
+    said = None if recipe is None else recipe.results.get("cameras")
+    if said is None:
+        return []
+    if not isinstance(said, list) or not all(isinstance(name, str) and name for name in said):
+        raise ModelError(f"{path}: its recipe gives no names of cameras; got {said!r:.40}")
+    return said
 
 
 def read_network_count(path: Path, recipe: Recipe | None) -> int:

@@ -27,7 +27,7 @@ from realbogus.holding import (
 )
 from realbogus.models.engines import ENGINES
 from realbogus.nights import Found, NightFiles, hold_anew
-from realbogus.options import available_cores, require_choice
+from realbogus.options import FALSE_ALARMS, available_cores, require_choice
 from realbogus.parallel import Workers, map_threads, open_workers, progress, read_ahead
 from realbogus.parquet import read_parquet_recipe, require_parquet_name
 from realbogus.recipes import Recipe, already_made
@@ -66,7 +66,7 @@ def score_detections(
     download_threads: int = 5,
     workers: int | None = None,
     scheduler: str | None = None,
-    false_alarms: float = 0.01,
+    false_alarms: float = FALSE_ALARMS,
     reference: Sequence[Path] = (),
     release: Sequence[str] = (),
 ) -> bool:
@@ -76,7 +76,8 @@ def score_detections(
     the configuration says from where. One that stays missing, or is damaged, is named; its
     detections are in the file without a score. Each night gets a file of its own, until all are
     there and make one; a run that was killed goes on with the nights that have none. Exposures
-    whose scores depart from those of accepted nights are held back: their scores are kept apart.
+    whose scores depart from those of accepted nights are held back, and so are cameras whose own
+    classifier was trained on others only: their scores are kept apart.
 
     Parameters
     ----------
@@ -95,12 +96,13 @@ def score_detections(
     scheduler : str, optional
         The address of a Dask scheduler, ``tcp://host:8786``, whose workers do so instead.
     false_alarms : float
-        The probability that anything of a good night is held back; 0 holds back nothing.
+        The probability that anything of a good night is held back; 0 compares nothing.
     reference : sequence of Path
         Scores of accepted nights that the exposures are compared with; by default those of
         detections beside ``output``.
     release : sequence of str
-        Exposures, or nights of a camera such as ``02a/58310``, that are not held back; or ``all``.
+        Exposures, nights of a camera such as ``02a/58310``, or cameras that are not held back; or
+        ``all``.
         Of a file that is there already they get their scores back.
 
     Returns
@@ -121,7 +123,7 @@ def score_detections(
     _require_whole_images(config)
     given = choose_classifiers(classifiers, config)
     bench = prepare_bench(given, fallback=fallback, form=FORMS[config.survey])
-    breaker = replace(breaker, classifiers=bench.files)
+    breaker = breaker.with_bench(bench)
     scored_by = _recipe(bench, nights, cameras, config)
     recipe = replace(scored_by, options={**scored_by.options, **breaker.options})
     files = NightFiles(output, _recipes_of_nights(scored_by))
@@ -134,6 +136,7 @@ def score_detections(
     require_own_table(output, recipe)
     targets = _find_targets(config, nights, cameras)
     bench.require_all(targets)
+    bench.warn_of_strange(targets)
     scorers = bench.load_all(targets, own=architecture, engine=engine)
     plan = _Plan(config, bench, scorers, download_threads)
     count = available_cores() if workers is None else workers

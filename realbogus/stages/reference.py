@@ -8,6 +8,7 @@ from realbogus.breaker import find_alarms, fit_reference
 from realbogus.counts import Counts, write_counts
 from realbogus.errors import ConfigError
 from realbogus.files import require_readable_file
+from realbogus.options import FALSE_ALARMS, require_false_alarms
 from realbogus.provenance import identify
 from realbogus.recipes import Recipe
 from realbogus.references import collect_accepted, shipped_path
@@ -16,7 +17,7 @@ __all__ = ["write_reference"]
 
 
 def write_reference(
-    classifier: Path, scores: Sequence[Path], *, false_alarms: float = 0.01
+    classifier: Path, scores: Sequence[Path], *, false_alarms: float = FALSE_ALARMS
 ) -> list[str]:
     """Write the table that scores of a classifier are compared with where there are no others.
 
@@ -43,8 +44,7 @@ def write_reference(
         If a file is not there or none, or exposures are too few or of several lists.
     """
     require_readable_file(classifier, name="classifier")
-    if not 0 <= false_alarms < 1:
-        raise ConfigError(f"falseAlarms must be from 0 to below 1; got {false_alarms}")
+    require_false_alarms(false_alarms)
     made_by = identify(classifier)
     options, accepted = collect_accepted(scores, made_by.digest)
     kept: list[Counts] = []

@@ -24,7 +24,7 @@ from realbogus.holding import (
 )
 from realbogus.imagescores import write_image_scores
 from realbogus.models.engines import ENGINES
-from realbogus.options import available_cores, require_choice
+from realbogus.options import FALSE_ALARMS, available_cores, require_choice
 from realbogus.parquet import read_parquet_recipe, require_parquet_name
 from realbogus.recipes import Recipe, already_made
 from realbogus.records import Records
@@ -71,7 +71,7 @@ def score_objects(
     workers: int | None = None,
     update: bool = False,
     rescore: bool = False,
-    false_alarms: float = 0.01,
+    false_alarms: float = FALSE_ALARMS,
     reference: Sequence[Path] = (),
     release: Sequence[str] = (),
 ) -> bool:
@@ -80,7 +80,8 @@ def score_objects(
     How stamps are cropped, masked and normalised, and how scores are calibrated, is what each
     classifier's recipe says. Images that can't be scored are named, in ``<output>.faults.csv``
     too, and flagged, and the run goes on. Exposures whose scores depart from those of accepted
-    nights are held back: their images do not count.
+    nights are held back, and so are cameras whose own classifier was trained on others only:
+    their images do not count.
 
     Parameters
     ----------
@@ -119,12 +120,13 @@ def score_objects(
     rescore : bool
         … or where it has one, too.
     false_alarms : float
-        The probability that anything of a good night is held back; 0 holds back nothing.
+        The probability that anything of a good night is held back; 0 compares nothing.
     reference : sequence of Path
         Scores of accepted nights that the exposures are compared with; by default those of the
         same list beside ``output_csv``.
     release : sequence of str
-        Exposures, or nights of a camera such as ``02a/58310``, that are not held back; or ``all``.
+        Exposures, nights of a camera such as ``02a/58310``, or cameras that are not held back; or
+        ``all``.
         A file that is there already, but without them, is made anew.
 
     Returns
@@ -153,7 +155,7 @@ def score_objects(
     wanted = Wanted(images, config, list_id, ids, image_root)
     given = choose_classifiers(classifiers, config)
     bench = prepare_bench(given, fallback=fallback, form=wanted.form)
-    breaker = replace(breaker, classifiers=bench.files)
+    breaker = breaker.with_bench(bench)
     options = {**wanted.options, "combine": combine, **breaker.options}
     recipe = Recipe("score", options, bench.inputs)
     files = _Files(output_csv, output_parquet)
@@ -256,6 +258,7 @@ def _make(wanted: Wanted, job: _Job, breaker: Breaker, recipe: Recipe, files: _F
     require_own_table(files.csv, recipe)
     with wanted.worklist() as worklist:
         job.bench.require_all(worklist)
+        job.bench.warn_of_strange(worklist)
         pools = job.bench.pools_of(worklist) if job.rule == "calibrated" else {}
         with Records(ImageScore, _score_images(worklist, job)) as images:
             judgement = judge(count_exposures(images), breaker, recipe, output=files.csv)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realbogus.calibration import CALIBRATIONS, Calibration, choose_calibration
-from realbogus.dataset import Part, read_dataset_recipe, read_part
+from realbogus.dataset import Part, cameras_of, read_dataset_recipe, read_part
 from realbogus.errors import ConfigError, DatasetError, ModelError, RecipeError
 from realbogus.files import errors_name, require_readable_file, require_writable_folder
 from realbogus.models.committee import forget_progress, join, members, train_networks
@@ -249,6 +249,7 @@ def _train(job: _Job, recipe: Recipe) -> Scores:
     results = {
         "epochs": plan.epochs,
         "batch": plan.batch,
+        "cameras": cameras_of(part),
         **_told(trained),
         **fitted.results,
         "test": judge(scores.targets, scores.scores, scores.objects, pool=fitted.pool),

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from realbogus.database import Database
 from realbogus.database import ps1 as queries
-from realbogus.dataset import read_part
+from realbogus.dataset import cameras_of, read_part
 from realbogus.errors import ConfigError, DatabaseError, RecipeError, StampError
 from realbogus.lists import read_list, read_list_recipe
 from realbogus.simulation import simulate
@@ -434,7 +434,7 @@ def test_packed_stamps_with_masks_become_a_data_set(tmp_path):
         for _ in range(2):
             survey.add_stamp(number, pixels=masked_stamp())
     location = tmp_path / "training"
-    cut_ps1(survey.config, location=location)
+    cut_ps1(survey.config, location=location, camera="gpc1")
     build_dataset(
         location / "good.txt",
         location / "bad.txt",
@@ -448,6 +448,7 @@ def test_packed_stamps_with_masks_become_a_data_set(tmp_path):
         str(number) for number in range(100, 106)
     ]
     assert not set(parts[0].objects) & set(parts[1].objects)
+    assert [cameras_of(part) for part in parts] == [["gpc1"], ["gpc1"]]
     features = np.concatenate([part.stamps for part in parts])
     assert features.shape == (12, 70, 70)
     assert np.isfinite(features).all()

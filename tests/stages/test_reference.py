@@ -115,7 +115,9 @@ def test_a_mixture_or_another_classifier_is_said(model, tmp_path):
     save_model(other, build_model("psat", 20), recipe)
     with pytest.raises(ConfigError, match="is of another classifier"):
         write_reference(other, [lists])
-    with pytest.raises(ConfigError, match=r"falseAlarms must be from 0 to below 1; got 1"):
+    with pytest.raises(
+        ConfigError, match=r"falseAlarms must be from 0, for no comparison, to below 1; got 1"
+    ):
         write_reference(model, [lists], false_alarms=1)
     with pytest.raises(ConfigError, match=r"classifier: .*none.h5 does not exist"):
         write_reference(tmp_path / "none.h5", [lists])

@@ -28,7 +28,7 @@ from realbogus.scores import read_score_recipe, read_scores
 from realbogus.stages.plot import plot_results
 from realbogus.stages.score import score_objects
 from realbogus.stamps import write_cube, write_stamp
-from tests.helpers import make_recipe, unique_image, write_fits
+from tests.helpers import make_recipe, save_untrained, unique_image, write_fits
 from tests.ps1 import Ps1Survey
 
 NIGHT = 58310
@@ -470,7 +470,7 @@ def test_stamps_can_have_a_root_of_their_own(atlas, model, tmp_path):
     assert found["7"]["images"] == "1"
 
 
-def test_pan_starrs_is_scored_by_camera_from_packed_stamps(wide, model, tmp_path):
+def test_pan_starrs_is_scored_by_camera_from_packed_stamps(wide, tmp_path):
     survey = Ps1Survey(tmp_path / "ps1")
     survey.add_object(3000, 4, confidence_factor=None)
     names = [
@@ -479,7 +479,7 @@ def test_pan_starrs_is_scored_by_camera_from_packed_stamps(wide, model, tmp_path
         survey.add_stamp(3000, name="3000_57001.5_4300000000_7_diff", pixels=noise(3, 300)),
     ]
     assert len(names) == 3
-    words = [f"gpc1={wide}", f"gpc2={model}"]
+    words = [f"gpc1={wide}", f"gpc2={save_untrained(tmp_path / 'other.h5')}"]
     row = score(survey.config, tmp_path / "s.csv", *words)["3000"]
     assert row["images"] == "2"
     assert row["score_gpc1"] != row["score_gpc2"]
@@ -543,6 +543,11 @@ def test_a_classifier_of_the_predecessor_needs_no_recipe(training, tmp_path, cap
         ({"e": 10, "N": "spn", "m": "x"}, "gives no mask value"),
         ({"e": 10, "N": "spn", "psf": True}, "says True of the PSF .* train the classifier anew"),
         ({"e": 12, "N": "spn"}, "does not hold weights of the network"),
+        (
+            {"e": 10, "N": "spn", "results": {"cameras": "05r"}},
+            "gives no names of cameras; got '05r'",
+        ),
+        ({"e": 10, "N": "spn", "results": {"cameras": ["05r", 2]}}, "gives no names of cameras"),
     ],
 )
 def test_a_classifier_whose_recipe_is_not_its_own_is_refused(training, tmp_path, options, part):

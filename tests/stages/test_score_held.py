@@ -154,14 +154,19 @@ def test_of_all_detections_too_an_exposure_with_a_fault_is_held(
 
 
 def test_the_model_of_another_camera_is_held(sky, accepted, tmp_path, caplog):
-    copy_of_last_night(sky, tmp_path)
+    exposures = copy_of_last_night(sky, tmp_path)
     other = train_for("05r", tmp_path / "teide")
     caplog.set_level("INFO")
-    is_held, statuses = judged(tmp_path, f"02a={other}", accepted)
+    is_held, statuses = judged(tmp_path, other, accepted)
     assert "camera 02a is compared with the nights of another classifier" in caplog.text
-    assert "scores camera 02a, and was trained on stamps of camera 05r" in caplog.text
+    assert "model.h5 scores camera 02a, and was trained on 05r" in caplog.text
     assert is_held
     assert HELD in statuses.values()
+    for path in (tmp_path / "s.csv", tmp_path / "cubes"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    is_held, statuses = judged(tmp_path, f"02a={other}", accepted)
+    assert (is_held, statuses) == (True, dict.fromkeys(exposures, HELD))
+    assert "02a is held back: its classifier model.h5 was trained on 05r" in caplog.text
 
 
 def train_for(camera, folder):

@@ -15,7 +15,12 @@ from realbogus.dataset import Part, read_part, write_dataset
 from realbogus.errors import ConfigError, DatasetError, ModelError, RecipeError
 from realbogus.metrics import area_under, rates
 from realbogus.models.engines import ENGINES
-from realbogus.models.files import read_calibration, read_feature_options, read_model_recipe
+from realbogus.models.files import (
+    read_calibration,
+    read_cameras,
+    read_feature_options,
+    read_model_recipe,
+)
 from realbogus.models.prediction import predict
 from realbogus.models.registry import build_model
 from realbogus.models.storage import load_model
@@ -74,6 +79,7 @@ def test_recipe_holds_what_scoring_needs_and_what_came_of_it(easy):
     assert recipe.options["e"] == 10
     assert len(recipe.results["history"]) == 4
     assert recipe.results["test"]["auc"][0] > 0.95
+    assert recipe.results["cameras"] is None  # the names of its stamps do not say
     assert read_score_recipe(csv).inputs["classifierfile"].digest == recipe.digest
 
 
@@ -212,6 +218,7 @@ def test_missing_data_set_is_an_error(tmp_path):
 
 
 def test_training_on_the_simulated_survey_gives_a_score_for_every_test_stamp(dataset, trained):
+    assert read_cameras(trained, read_model_recipe(trained / "model.h5")) == ["02a"]
     scores = read_scores(trained / "scores.csv")
     assert len(scores.names) == len(read_part(dataset, "test"))
     assert scores.scores.min() >= 0
