@@ -48,7 +48,7 @@ _LISTS = tuple(range(1, 14))
 _simulate = partial(
     simulate, exposures=_EXPOSURES, size=1024, asteroids=25, garbage=120, detections=20
 )
-_RATES = (0.001, 0.01, 0.1, 0.3)
+_RATES = (0.002, 0.01, 0.1, 0.3)
 _FOR_ALL = "another camera's model, given for all"
 _BY_NAME = "another camera's model, given for this one"
 
@@ -212,7 +212,8 @@ def _score_one(job: _Job) -> None:
     logging.getLogger("realbogus").setLevel(logging.ERROR)
     with TemporaryDirectory(dir=job.folder) as name:
         survey = Path(name) / "survey"
-        shutil.copytree(job.folder / str(job.night), survey)
+        unneeded = shutil.ignore_patterns(*([] if job.way == "objects" else ["*_diff.fits"]))
+        shutil.copytree(job.folder / str(job.night), survey, ignore=unneeded)
         if job.fault in FAULTS:
             spoil(survey, _chosen(job), job.fault)
         _WAYS[job.way](survey, job.output, job.classifier, [job.folder / job.way])
