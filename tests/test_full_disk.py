@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.helpers import ROOT, run_python
+from tests.helpers import ROOT
 from tests.ps1 import make_survey
+from tests.warm import run_warm
 
 LIMITED = """
 import resource, signal, sys
@@ -17,7 +18,7 @@ sys.exit({script}.main({words!r}))
 
 def run_limited(script, words, *, limit, cwd):
     code = LIMITED.format(limit=limit, root=str(ROOT), script=script, words=list(map(str, words)))
-    return run_python("-c", code, cwd=cwd)
+    return run_warm("-c", code, cwd=cwd)
 
 
 def left(folder):

@@ -9,9 +9,10 @@ from sqlalchemy import text
 from realbogus.config import load_config, write_config
 from realbogus.database import Database
 from realbogus.errors import DatabaseError
-from tests.helpers import ROOT, run_python
+from tests.helpers import ROOT
 from tests.mariadb.server import PASSWORD, SECRET, assert_one_line, write_certificate
 from tests.mysql_server import mysql_login
+from tests.warm import run_warm
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_a_wrong_password_is_one_line_without_it(kind, remembered, tmp_path, req
     config = write(tmp_path, server, password=f"{SECRET}WRONG")
     script = ROOT / "getATLASTrainingSetCutouts.py"
     words = (config, 58310, "--stampLocation=out", "--verbose")
-    done = run_python(script, *words, cwd=tmp_path)
+    done = run_warm(script, *words, cwd=tmp_path)
     assert_one_line(done, "database 127.0.0.1/atlas4: ", "Access denied for user 'reader'@")
     assert len(done.stderr.splitlines()) == 1
     assert len(server.ways) == remembered

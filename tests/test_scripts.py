@@ -1,15 +1,16 @@
-"""The scripts as people run them: in a process of their own."""
+"""The scripts as people run them: in a process of their own, or a fork of a warm one."""
 
 import pytest
 
 from tests.helpers import ROOT, run_python
+from tests.warm import run_warm
 
 SCRIPTS = sorted(path.name for path in ROOT.glob("*.py") if path.name != "setup.py")
 HEAVY = ("tensorflow", "keras", "astropy", "h5py", "matplotlib", "sqlalchemy", "skimage")
 
 
 def run_script(script, *words, cwd):
-    return run_python(ROOT / script, *words, cwd=cwd)
+    return run_warm(ROOT / script, *words, cwd=cwd)
 
 
 def assert_one_line(done, *parts):
@@ -24,7 +25,7 @@ def assert_one_line(done, *parts):
 
 @pytest.mark.parametrize("script", [name for name in SCRIPTS if name[0] != "a"])
 def test_help_loads_nothing_heavy(script, tmp_path):
-    done = run_script(script, "--help", cwd=tmp_path)
+    done = run_python(ROOT / script, "--help", cwd=tmp_path)
     assert done.returncode == 0
     assert "--verbose" in done.stdout
     code = (
@@ -51,7 +52,7 @@ def test_whole_pipeline_by_hand(survey, tmp_path):
         ("plotResults.py", "scores.csv", "--outputFile=plots.png"),
     ]
     for script, *words in steps:
-        done = run_script(script, *words, cwd=tmp_path)
+        done = run_python(ROOT / script, *words, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
     assert (tmp_path / "plots.png").read_bytes().startswith(b"\x89PNG")
@@ -176,9 +177,10 @@ def test_bad_input_to_scoring_is_one_line(trained, tmp_path, words, parts):
 
 def test_stamps_are_scored_by_hand(training, trained, tmp_path):
     words = ("--classifier", f"02a={trained / 'model.h5'}", training / "good")
-    done = run_script("runKerasTensorflowClassifier.py", *words, "--outputcsv=s.csv", cwd=tmp_path)
+    script = ROOT / "runKerasTensorflowClassifier.py"
+    done = run_python(script, *words, "--outputcsv=s.csv", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    done = run_python("-m", "realbogus", "describe", tmp_path / "s.csv", "--results", cwd=ROOT)
+    done = run_warm("-m", "realbogus", "describe", tmp_path / "s.csv", "--results", cwd=ROOT)
     assert "without_score: 0" in done.stdout
 
 
@@ -227,17 +229,17 @@ def test_recall_by_hand_writes_a_vector_figure(tmp_path):
 
 def test_report_is_written_by_hand(dataset, trained, tmp_path):
     words = (trained / "scores.csv", "--dataset", dataset, "--out", tmp_path / "r.html")
-    done = run_python("-m", "realbogus", "report", *words, cwd=ROOT)
+    done = run_warm("-m", "realbogus", "report", *words, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    done = run_python("-m", "realbogus", "describe", tmp_path / "r.html", "--results", cwd=ROOT)
+    done = run_warm("-m", "realbogus", "describe", tmp_path / "r.html", "--results", cwd=ROOT)
     assert "auc: " in done.stdout
-    done = run_python("-m", "realbogus", "report", words[0], "--out", tmp_path / "r.pdf", cwd=ROOT)
+    done = run_warm("-m", "realbogus", "report", words[0], "--out", tmp_path / "r.pdf", cwd=ROOT)
     assert_one_line(done, "out must end in .html; got 'r.pdf'")
 
 
 def test_budget_says_the_threshold(trained, tmp_path):
     words = ("--candidates=1000", "--ratio=3", "--mdr=0.2")
-    done = run_python("-m", "realbogus", "budget", trained / "scores.csv", *words, cwd=ROOT)
+    done = run_warm("-m", "realbogus", "budget", trained / "scores.csv", *words, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [
         *("threshold", "eyeballs a night", "false positive rate", "missed detection rate"),
@@ -254,10 +256,10 @@ def test_comparison_prints_a_table_and_exits_1_only_if_the_new_one_is_worse(tmp_
     for name, content in text.items():
         (tmp_path / f"{name}.csv").write_text(content)
     words = ("-m", "realbogus", "compare", tmp_path / "good.csv")
-    done = run_python(*words, tmp_path / "good.csv", "--out", tmp_path / "a.png", cwd=ROOT)
+    done = run_warm(*words, tmp_path / "good.csv", "--out", tmp_path / "a.png", cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0].split()[:3] == ["group", "rate", "at"]
-    done = run_python(*words, tmp_path / "bad.csv", "--out", tmp_path / "b.png", cwd=ROOT)
+    done = run_warm(*words, tmp_path / "bad.csv", "--out", tmp_path / "b.png", cwd=ROOT)
     assert "all" in done.stdout
     assert_one_line_of_errors(done, "the new classifier is significantly worse: fpr of all")
 

@@ -9,6 +9,7 @@ import pytest
 import getPS1TrainingSetCutouts
 from realbogus.lists import read_list, read_list_recipe
 from tests.ps1 import ATTIC, make_survey
+from tests.warm import run_warm
 
 ROOT = Path(__file__).resolve().parents[1]
 PIPELINE = "atlasClassificationPipeline.py"
@@ -31,14 +32,8 @@ def script(survey, tmp_path):
 
 
 def pipeline(folder, *words):
-    """Run the pipeline in a process of its own; give the exit status and what it says."""
-    done = subprocess.run(
-        [sys.executable, ROOT / PIPELINE, *words, "--local-scheduler", "--no-lock"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Run the pipeline in a fork of a warm process; give the exit status and what it says."""
+    done = run_warm(ROOT / PIPELINE, *words, "--local-scheduler", "--no-lock", cwd=folder)
     return done.returncode, done.stderr
 
 
