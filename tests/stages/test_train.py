@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -40,13 +41,47 @@ def blobs(count, rng, *, seed_objects=0):
     return Part(stamps, targets, names, objects, np.full(count, np.nan))
 
 
-@pytest.fixture
-def easy(tmp_path):
-    """Make a data set that any network learns."""
-    rng = np.random.default_rng(0)
+@pytest.fixture(scope="module")
+def easy_folder(tmp_path_factory):
+    """Make a data set that any network learns; give its folder."""
+    folder, rng = tmp_path_factory.mktemp("easy"), np.random.default_rng(0)
     recipe = make_recipe("build", e=10, N="signPreserveNorm")
-    write_dataset(tmp_path / "easy.h5", blobs(600, rng), blobs(150, rng, seed_objects=1000), recipe)
-    return tmp_path / "easy.h5"
+    write_dataset(folder / "easy.h5", blobs(600, rng), blobs(150, rng, seed_objects=1000), recipe)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def learnt_folder(easy_folder, tmp_path_factory):
+    """Train on that data set; give the folder of it, the classifier and the scores."""
+    return train_in_copy(easy_folder, tmp_path_factory.mktemp("learnt"))
+
+
+@pytest.fixture(scope="module")
+def raw_folder(easy_folder, tmp_path_factory):
+    """Train without a calibration; give the folder."""
+    return train_in_copy(easy_folder, tmp_path_factory.mktemp("raw"), calibration="none")
+
+
+@pytest.fixture
+def easy(easy_folder, tmp_path):
+    """Copy the data set that any network learns; give the file."""
+    return copy_to(tmp_path, easy_folder)
+
+
+@pytest.fixture
+def learnt(learnt_folder, tmp_path):
+    """Copy the data set with what came of it; asked for again, that is not made anew."""
+    return copy_to(tmp_path, learnt_folder)
+
+
+def copy_to(folder, source):
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    return folder / "easy.h5"
+
+
+def train_in_copy(source, folder, **options):
+    train(copy_to(folder, source), **options)
+    return folder
 
 
 def train(dataset, folder=None, suffix=".h5", **options):
@@ -60,11 +95,12 @@ def train(dataset, folder=None, suffix=".h5", **options):
     return folder / f"model{suffix}", folder / "scores.csv"
 
 
-@pytest.mark.parametrize("suffix", [".h5", ".keras"])
-def test_training_learns_and_scores_the_test_part(easy, suffix):
-    classifier, csv = train(easy, suffix=suffix)
+@pytest.mark.parametrize(("suffix", "data"), [(".h5", "learnt"), (".keras", "easy")])
+def test_training_learns_and_scores_the_test_part(suffix, data, request):
+    dataset = request.getfixturevalue(data)
+    classifier, csv = train(dataset, suffix=suffix)
     scores = read_scores(csv)
-    test = read_part(easy, "test")
+    test = read_part(dataset, "test")
     assert list(scores.names) == list(test.names)
     assert list(scores.objects) == list(test.objects)
     np.testing.assert_array_equal(scores.targets, test.targets)
@@ -72,8 +108,8 @@ def test_training_learns_and_scores_the_test_part(easy, suffix):
     assert classifier.exists()
 
 
-def test_recipe_holds_what_scoring_needs_and_what_came_of_it(easy):
-    classifier, csv = train(easy)
+def test_recipe_holds_what_scoring_needs_and_what_came_of_it(learnt):
+    classifier, csv = train(learnt)
     recipe = read_model_recipe(classifier)
     assert recipe.options["N"] == "signPreserveNorm"
     assert recipe.options["e"] == 10
@@ -83,30 +119,30 @@ def test_recipe_holds_what_scoring_needs_and_what_came_of_it(easy):
     assert read_score_recipe(csv).inputs["classifierfile"].digest == recipe.digest
 
 
-def test_best_epoch_has_the_lowest_validation_loss(easy):
-    recipe = read_model_recipe(train(easy, epochs=5)[0])
+def test_best_epoch_has_the_lowest_validation_loss(learnt):
+    recipe = read_model_recipe(train(learnt)[0])
     losses = [epoch["val_loss"] for epoch in recipe.results["history"]]
     assert recipe.results["best_epoch"] == 1 + int(np.argmin(losses))
 
 
-def test_same_seed_gives_the_same_scores(easy, tmp_path):
-    _, first = train(easy, tmp_path / "a")
-    _, second = train(easy, tmp_path / "b")
+def test_same_seed_gives_the_same_scores(learnt, tmp_path):
+    _, first = train(learnt)
+    _, second = train(learnt, tmp_path / "again")
     np.testing.assert_allclose(read_scores(first).scores, read_scores(second).scores, atol=1e-5)
 
 
-def test_classifier_that_exists_is_used_and_not_trained(easy):
-    classifier, csv = train(easy)
+def test_classifier_that_exists_is_used_and_not_trained(learnt):
+    classifier, csv = train(learnt)
     before, scores = classifier.read_bytes(), csv.read_bytes()
     csv.unlink()
-    train(easy)
+    train(learnt)
     assert classifier.read_bytes() == before
     assert csv.read_bytes() == scores
 
 
-def test_second_run_changes_nothing(easy):
-    made = [path.stat().st_mtime_ns for path in train(easy)]
-    assert [path.stat().st_mtime_ns for path in train(easy)] == made
+def test_second_run_changes_nothing(learnt):
+    made = [(learnt.parent / name).stat().st_mtime_ns for name in ("model.h5", "scores.csv")]
+    assert [path.stat().st_mtime_ns for path in train(learnt)] == made
 
 
 def test_scores_of_another_classifier_than_the_one_at_hand_are_an_error(easy):
@@ -124,14 +160,12 @@ def test_scores_of_another_classifier_than_the_one_at_hand_are_an_error(easy):
     assert csv.stat().st_mtime_ns == before
 
 
-def test_classifier_of_other_options_is_an_error_that_names_them(easy):
-    train(easy)
+def test_classifier_of_other_options_is_an_error_that_names_them(learnt):
     with pytest.raises(RecipeError, match=r"model\.h5 exists .* epochs = 4, not 5"):
-        train(easy, epochs=5)
+        train(learnt, epochs=5)
 
 
-def test_classifier_of_another_data_set_is_an_error(easy, tmp_path):
-    train(easy)
+def test_classifier_of_another_data_set_is_an_error(learnt, tmp_path):
     rng = np.random.default_rng(9)
     write_dataset(
         tmp_path / "other.h5",
@@ -143,22 +177,19 @@ def test_classifier_of_another_data_set_is_an_error(easy, tmp_path):
         train(tmp_path / "other.h5")
 
 
-def test_scores_without_their_classifier_are_an_error(easy):
-    classifier, _ = train(easy)
-    classifier.unlink()
+def test_scores_without_their_classifier_are_an_error(learnt):
+    (learnt.parent / "model.h5").unlink()
     with pytest.raises(RecipeError, match=r"model\.h5, which made it, does not"):
-        train(easy)
+        train(learnt)
 
 
-def test_weights_of_the_documented_network_are_accepted_without_a_recipe(easy, tmp_path):
-    classifier, csv = train(easy, calibration="none")
-    with h5py.File(classifier, "r+") as file:
+def test_weights_of_the_documented_network_are_accepted_without_a_recipe(easy, raw_folder):
+    shutil.copy(raw_folder / "model.h5", easy.parent)
+    with h5py.File(easy.parent / "model.h5", "r+") as file:
         del file["recipe"]
-    foreign = tmp_path / "foreign"
-    foreign.mkdir()
-    shutil.copy(classifier, foreign / "model.h5")
-    _, again = train(easy, foreign, calibration="none")
-    np.testing.assert_allclose(read_scores(again).scores, read_scores(csv).scores, atol=1e-6)
+    _, again = train(easy, calibration="none")
+    expected = read_scores(raw_folder / "scores.csv").scores
+    np.testing.assert_allclose(read_scores(again).scores, expected, atol=1e-6)
 
 
 def test_classifier_that_is_not_one_is_an_error(easy):
@@ -289,9 +320,9 @@ def test_a_users_own_function_that_gives_no_such_network_is_one_line(easy, own, 
     assert not (easy.parent / "model.h5").exists()
 
 
-def test_the_scores_are_those_of_the_recorded_calibration(easy, tmp_path):
-    classifier, csv = train(easy, tmp_path / "a", calibration="temperature")
-    _, raw = train(easy, tmp_path / "b", calibration="none")
+def test_the_scores_are_those_of_the_recorded_calibration(easy, raw_folder):
+    classifier, csv = train(easy, calibration="temperature")
+    raw = raw_folder / "scores.csv"
     record = read_model_recipe(classifier).results["calibration"]
     assert record["method"] == "temperature"
     calibrated = Calibration.from_record(record).apply(read_scores(raw).scores)
@@ -299,8 +330,8 @@ def test_the_scores_are_those_of_the_recorded_calibration(easy, tmp_path):
     assert np.abs(calibrated - read_scores(raw).scores).max() > 1e-3
 
 
-def test_the_record_has_thresholds_with_intervals_and_what_the_calibration_left(easy):
-    classifier, csv = train(easy)
+def test_the_record_has_thresholds_with_intervals_and_what_the_calibration_left(learnt):
+    classifier, csv = train(learnt)
     results = read_model_recipe(classifier).results
     for name in ("mdr 0.01", "mdr 0.04"):
         threshold, low, high = results["thresholds"][name]["threshold"]
@@ -314,28 +345,28 @@ def test_the_record_has_thresholds_with_intervals_and_what_the_calibration_left(
     assert set(results["calibration"]["losses"]) == {"none", "temperature", "isotonic"}
 
 
-def test_a_start_from_a_classifier_is_recorded_and_required_again(easy, tmp_path):
-    first, _ = train(easy, tmp_path / "a")
-    second, csv = train(easy, tmp_path / "b", start_from=first, epochs=1)
+def test_a_start_from_a_classifier_is_recorded_and_required_again(learnt, tmp_path):
+    first, _ = train(learnt)
+    second, csv = train(learnt, tmp_path / "b", start_from=first, epochs=1)
     recipe = read_model_recipe(second)
     assert recipe.inputs["startFrom"].digest == read_model_recipe(first).digest
     before = read_model_recipe(first).results["history"][0]["val_loss"]
     assert recipe.results["history"][0]["val_loss"] < before
-    train(easy, tmp_path / "b", start_from=first, epochs=1)
+    train(learnt, tmp_path / "b", start_from=first, epochs=1)
     csv.unlink()
     with pytest.raises(RecipeError, match=r"startFrom = model\.h5, not None"):
-        train(easy, tmp_path / "b", epochs=1)
+        train(learnt, tmp_path / "b", epochs=1)
 
 
-def test_a_start_from_another_network_is_one_line(easy, tmp_path):
-    first, _ = train(easy, tmp_path / "a")
+def test_a_start_from_another_network_is_one_line(learnt, tmp_path):
+    first, _ = train(learnt)
     with pytest.raises(ModelError, match="holds another network than 'd4'"):
-        train(easy, tmp_path / "b", model="d4", start_from=first)
+        train(learnt, tmp_path / "b", model="d4", start_from=first)
     assert not (tmp_path / "b" / "model.h5").exists()
 
 
-def test_a_start_from_another_normalisation_is_one_line(easy, tmp_path):
-    first, _ = train(easy, tmp_path / "a")
+def test_a_start_from_another_normalisation_is_one_line(learnt, tmp_path):
+    first, _ = train(learnt)
     rng = np.random.default_rng(1)
     recipe = make_recipe("build", e=10, N="noNorm")
     parts = blobs(60, rng), blobs(60, rng, seed_objects=500)
@@ -344,8 +375,8 @@ def test_a_start_from_another_normalisation_is_one_line(easy, tmp_path):
         train(tmp_path / "other.h5", tmp_path / "b", start_from=first)
 
 
-@pytest.mark.parametrize("suffix", [".h5", ".keras"])
-def test_several_networks_are_one_classifier_that_says_so(easy, suffix):
+def test_several_networks_are_one_classifier_that_says_so(easy):
+    suffix = ".keras"
     classifier, csv = train(easy, suffix=suffix, networks=2, epochs=2)
     recipe, scores = read_model_recipe(classifier), csv.read_bytes()
     assert recipe.options["networks"] == 2
@@ -368,8 +399,8 @@ def test_the_mean_over_the_orientations_is_in_the_recipe_and_all_that_follows(ea
     raw = ENGINES["onnx"](classifier, recipe, 20, None).predict(test.stamps)
     found = read_calibration(recipe).apply(raw)
     np.testing.assert_allclose(found, scores.scores, rtol=0, atol=1e-5)
-    plain, _ = train(easy, tmp_path / "plain", epochs=2)
-    alone = ENGINES["onnx"](plain, read_model_recipe(plain), 20, None).predict(test.stamps)
+    plain = replace(recipe, options={**recipe.options, "orientations": None})
+    alone = ENGINES["onnx"](classifier, plain, 20, None).predict(test.stamps)
     assert np.abs(raw - alone).max() > 1e-3
     with pytest.raises(RecipeError, match=r"was made with orientations = (True|yes), not None"):
         train(easy, epochs=2)
@@ -399,8 +430,8 @@ def test_a_start_from_another_number_of_networks_is_one_line(easy, tmp_path):
         train(easy, tmp_path / "b", networks=3, start_from=first)
 
 
-def test_a_start_from_features_without_the_psf_is_one_line(easy, tmp_path):
-    first, _ = train(easy, tmp_path / "a", epochs=1)
+def test_a_start_from_features_without_the_psf_is_one_line(learnt, tmp_path):
+    first, _ = train(learnt)
     rng = np.random.default_rng(1)
     recipe = make_recipe("build", e=10, N="signPreserveNorm", psf=TOLD)
     parts = blobs(60, rng), blobs(60, rng, seed_objects=500)
@@ -409,14 +440,14 @@ def test_a_start_from_features_without_the_psf_is_one_line(easy, tmp_path):
         train(tmp_path / "other.h5", tmp_path / "b", start_from=first)
 
 
-def test_a_network_that_knows_the_psf_tells_its_scorers_to_say_it(easy, tmp_path):
+def test_a_network_that_knows_the_psf_tells_its_scorers_to_say_it(learnt, tmp_path):
     rng = np.random.default_rng(1)
     recipe = make_recipe("build", e=10, N="signPreserveNorm", psf=TOLD)
     parts = blobs(120, rng), blobs(60, rng, seed_objects=500)
     write_dataset(tmp_path / "psf.h5", *parts, recipe)
-    classifier, _ = train(tmp_path / "psf.h5", model="d4psf", epochs=1)
+    classifier, _ = train(tmp_path / "psf.h5", tmp_path / "psf", model="d4psf", epochs=1)
     assert read_feature_options(classifier, read_model_recipe(classifier)).psf is True
-    plain, _ = train(easy, tmp_path / "plain", epochs=1)
+    plain, _ = train(learnt)
     assert read_feature_options(plain, read_model_recipe(plain)).psf is False
 
 
