@@ -25,13 +25,14 @@ from realbogus.lists import read_list, read_list_recipe
 from realbogus.options import fill_date
 from realbogus.seeing import TOLD
 from tests.helpers import ROOT, run_python
+from tests.warm import run_warm
 
 PIPELINE = ROOT / "atlasClassificationPipeline.py"
 NAMES = ("good.txt", "bad.txt", "dataset.h5", "model.h5", "scores.csv", "plots.png")
 
 
 def local(*words, cwd):
-    return run_python(PIPELINE, *words, "--local-scheduler", cwd=cwd)
+    return run_warm(PIPELINE, *words, "--local-scheduler", cwd=cwd)
 
 
 def assert_fails(done, *parts):
@@ -49,14 +50,8 @@ def whole_run(survey, tmp_path_factory):
     """Ask for the last task with nothing at hand; give the folder."""
     folder = tmp_path_factory.mktemp("whole")
     shutil.copytree(survey.parent, folder, dirs_exist_ok=True)
-    done = local(
-        "PlotResults",
-        "--GetCutOuts-mjds",
-        "[58310,58311]",
-        "--KerasTensorflowClassifier-epochs",
-        "2",
-        cwd=folder,
-    )
+    words = ("--GetCutOuts-mjds", "[58310,58311]", "--KerasTensorflowClassifier-epochs", "2")
+    done = run_python(PIPELINE, "PlotResults", *words, "--local-scheduler", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -411,7 +406,7 @@ def test_scores_are_written_back_each_night_under_one_scheduler(finished, luigid
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute(empty)
     words = (PIPELINE, "RunKerasTensorflowClassifier", "--update", f"--scheduler-url={luigid}")
-    done = run_python(*words, cwd=finished)
+    done = run_warm(*words, cwd=finished)
     assert done.returncode == 0, done.stderr
     scores, counts, record = sorted((finished / "training").glob("objects_20*.csv"))
     assert counts.name == f"{scores.stem}.exposures.csv"
@@ -421,9 +416,9 @@ def test_scores_are_written_back_each_night_under_one_scheduler(finished, luigid
         (listed,) = connection.execute(query).fetchone()
         written = connection.execute(f"{query} AND zooniverse_score IS NOT NULL").fetchone()
     assert written == (listed,)
-    assert "Did not run any tasks" in run_python(*words, cwd=finished).stderr
+    assert "Did not run any tasks" in run_warm(*words, cwd=finished).stderr
     record.unlink()
-    done = run_python(*words, cwd=finished)
+    done = run_warm(*words, cwd=finished)
     assert done.returncode == 0, done.stderr
     assert f"0 scores written, {listed} left as they are" in done.stderr
     assert record.exists()
