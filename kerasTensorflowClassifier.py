@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="psat",
         help="psat, d4, d4fast, d4psf or your own, FILE.py:function (%(default)s)",
     )
-    add("--scheme", default="plain", help="how to train: plain or cycle (%(default)s)")
+    add("--scheme", default="plain", help="how to train: plain, cycle or long (%(default)s)")
     add("--epochs", type=int, help="passes over the training part (as the scheme has it)")
     add("--batch", type=int, help="stamps a step (as the scheme has it)")
     add("--patience", type=int, help="stop after so many epochs that are no better (never)")

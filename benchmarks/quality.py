@@ -83,9 +83,9 @@ class _Choice:
 
 _CHOICES = {
     "default": _Choice("default", 10, "psat", "plain"),
-    "recommended": _Choice("recommended", 16, "d4psf", "cycle"),
-    "three": _Choice("recommended", 16, "d4psf", "cycle", networks=3),
-    "d4": _Choice("d4", 16, "d4", "cycle"),
+    "recommended": _Choice("recommended", 16, "d4psf", "long"),
+    "three": _Choice("recommended", 16, "d4psf", "long", networks=3),
+    "d4": _Choice("d4", 16, "d4", "long"),
 }
 
 

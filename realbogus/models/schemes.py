@@ -1,6 +1,6 @@
 """Ways to train, by name; without loading Keras."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from realbogus.options import require_choice
 
@@ -55,11 +55,17 @@ class Scheme:
         return self.rate * (min(batch / self.batch, 1) ** 0.5 if self.warm else 1)
 
 
+_CYCLE = Scheme(epochs=10, batch=512, rate=5e-3, steps=600, decay=1e-3, warm=0.25)
+
 SCHEMES: dict[str, Scheme] = {
     "plain": Scheme(epochs=20, batch=128, rate=1e-3),
-    "cycle": Scheme(epochs=10, batch=512, rate=5e-3, steps=600, decay=1e-3, warm=0.25),
+    "cycle": _CYCLE,
+    "long": replace(_CYCLE, epochs=20),
 }
-"""``plain`` is Adam as Keras has it; ``cycle`` is one cycle (Smith & Topin 2019, SPIE 11006)."""
+"""``plain`` is Adam as Keras has it; ``cycle`` is one cycle (Smith & Topin 2019, SPIE 11006).
+
+``long`` is a cycle of twice as many epochs, for the best network instead of the fastest.
+"""
 
 
 def require_scheme(name: str) -> Scheme:
