@@ -152,7 +152,9 @@ def _survey(word: str, options: argparse.Namespace) -> None:
     test_part = read_part(options.folder / "default.h5", "test")
     scores["*random forest on moments*"] = _forests(train_part, test_part, options.seeds)
     scores["*magnitude alone*"] = [_oriented(is_real, magnitude)]
-    _print(word, _Sample(is_real, first.objects, scores))
+    sample = _Sample(is_real, first.objects, scores)
+    _print(word, sample)
+    _print_shares(sample, options.recipes)
     for name in options.recipes:
         errors = [calibration_error(first.targets, values) for values in scores[name]]
         print(f"{name}: calibration error {np.mean(errors):.4f}, at most {max(errors):.4f}")
@@ -254,8 +256,10 @@ def _folds_begun(word: str, options: argparse.Namespace) -> None:
             ]
     sample = _Sample(stamps.labels, stamps.objects, scores)
     _print(word, sample)
-    low, middle, high = _gain(sample, "(b) recommended", "recommended")
-    print(f"recommended, AUC of (d) less that of (b): {middle:+.4f} ({low:+.4f} to {high:+.4f})")
+    means, drawn = _compared(sample, "(b) recommended", "recommended")
+    low, high = np.percentile(drawn[1, :, 0] - drawn[0, :, 0], [2.5, 97.5])
+    gain = means[1, 0] - means[0, 0]
+    print(f"recommended, AUC of (d) less that of (b): {gain:+.4f} ({low:+.4f} to {high:+.4f})")
 
 
 _EXPERIMENTS: dict[str, Callable[[str, argparse.Namespace], None]] = {
@@ -407,18 +411,29 @@ def _drawn(
     return sample.targets[rows], seeds[int(pick * len(seeds))][rows]
 
 
-def _gain(sample: _Sample, old: str, new: str) -> tuple[float, float, float]:
-    """Give the interval and the mean of the difference in AUC between two recipes."""
-    drawn = [
-        _statistics(*_drawn(sample, new, draw))[0] - _statistics(*_drawn(sample, old, draw))[0]
-        for draw in _draws(sample)
-    ]
-    means = [
-        np.mean([_statistics(sample.targets, values)[0] for values in sample.scores[name]])
-        for name in (new, old)
-    ]
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return float(low), float(means[0] - means[1]), float(high)
+def _print_shares(sample: _Sample, recipes: Sequence[str]) -> None:
+    """Say which share of the default's false positives the others have."""
+    others = [name for name in recipes if name != "default"] if "default" in recipes else []
+    for name in others:
+        means, drawn = _compared(sample, "default", name)
+        shares = means[1] / means[0]
+        low, high = np.percentile(drawn[1] / drawn[0], [2.5, 97.5], axis=0)
+        words = (
+            f"{_STATISTICS[place]} {shares[place]:.3f} ({low[place]:.2f} to {high[place]:.2f})"
+            for place in (1, 2)
+        )
+        print(f"{name}, of the default's: {', '.join(words)}")
+
+
+def _compared(sample: _Sample, old: str, new: str) -> tuple[Floats, Floats]:
+    """Give the means of the statistics of two recipes, (2, 3), and those of draws, (2, n, 3)."""
+    means, drawn = [], []
+    draws = list(_draws(sample))
+    for name in (old, new):
+        found = [_statistics(sample.targets, values) for values in sample.scores[name]]
+        means.append(np.mean(found, axis=0))
+        drawn.append([_statistics(*_drawn(sample, name, draw)) for draw in draws])
+    return np.array(means), np.array(drawn)
 
 
 def _statistics(targets: NDArray[np.int8], scores: Floats) -> tuple[float, float, float]:
