@@ -276,7 +276,7 @@ class KerasTensorflowClassifier(_LocatedTask):
     trainingset = luigi.Parameter(default="", description="data set (stampLocation/dataset.h5)")
     classifierfile = luigi.Parameter(default="", description="classifier (stampLocation/model.h5)")
     model = luigi.Parameter(
-        default="psat", description="psat, d4, d4fast, d4psf or FILE.py:function"
+        default="psat", description="psat, d4, d4fast, d4psf, d4fastpsf or FILE.py:function"
     )
     scheme = luigi.Parameter(default="plain", description="how to train: plain or cycle")
     epochs = luigi.OptionalIntParameter(default=None, description="passes over the training part")

@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add(
         "--model",
         default="psat",
-        help="psat, d4, d4fast, d4psf or your own, FILE.py:function (%(default)s)",
+        help="psat, d4, d4fast, d4psf, d4fastpsf or your own, FILE.py:function (%(default)s)",
     )
     add("--scheme", default="plain", help="how to train: plain, cycle or long (%(default)s)")
     add("--epochs", type=int, help="passes over the training part (as the scheme has it)")

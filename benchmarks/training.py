@@ -7,7 +7,7 @@ The default recipe trains the documented network with Adam, batches of 128 and 2
 timed as Keras's plain ``fit`` on arrays; what counts is that time, and the validation loss of the
 weights to keep, the lowest of its epochs. The others are timed until they reach that loss on the
 same detections, and are left then but for ``--whole``: the recommended recipe, and in one short
-cycle the documented network and the fast symmetric one; the symmetric networks on their own data
+cycle the fast symmetric network and the documented one; the symmetric networks on their own data
 set of the same stamps. ``--rivals`` names others, and the default recipe as this project runs it.
 They take turns, seed by seed; times are from the call to the end of an epoch, validation included.
 The seconds of the processor, of all threads, tell more than those of the clock where others use the
@@ -37,6 +37,7 @@ from realbogus.splits import split_by_object
 _VALIDATION = 0.2
 _RIVALS = {
     "d4psf, long": ("recommended", "d4psf"),
+    "d4fastpsf, cycle": ("recommended", "d4fastpsf"),
     "psat, cycle": ("default", "psat"),
     "d4fast, cycle": ("recommended", "d4fast"),
     "d4psf, cycle": ("recommended", "d4psf"),

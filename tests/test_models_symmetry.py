@@ -5,7 +5,7 @@ from realbogus.models.backend import keras
 from realbogus.models.hiding import HidePsf
 from realbogus.models.orientations import ORIENTATIONS, orient
 from realbogus.models.prediction import predict
-from realbogus.models.registry import WANT_PSF, build_model
+from realbogus.models.registry import SYMMETRIC, WANT_PSF, build_model
 from realbogus.models.symmetry import Fovea, OrientedConv
 from realbogus.seeing import UNKNOWN
 
@@ -29,7 +29,7 @@ def test_the_eight_orientations_are_all_different_and_closed():
     assert twice == all_of_them
 
 
-@pytest.mark.parametrize("name", ["d4", "d4fast", "d4psf"])
+@pytest.mark.parametrize("name", SYMMETRIC)
 @pytest.mark.parametrize("side", [10, 20, 21, 30, 32, 40])
 def test_the_score_does_not_depend_on_the_direction(name, side):
     rng = np.random.default_rng(side)
@@ -53,7 +53,7 @@ def network(name, side):
     return _MADE[name, side]
 
 
-@pytest.mark.parametrize("name", ["d4", "d4psf"])
+@pytest.mark.parametrize("name", SYMMETRIC)
 @pytest.mark.parametrize("side", [20, 32])
 def test_only_a_network_that_wants_to_know_reads_the_first_pixel(name, side):
     stamps = np.random.default_rng(side).normal(0, 2, (6, side, side)).astype(np.float32)

@@ -6,7 +6,7 @@ from realbogus.models.backend import keras, layers
 from realbogus.models.hiding import HidePsf
 from realbogus.models.symmetry import Fovea, OrientedConv, OrientedPool
 
-__all__ = ["build_d4", "build_d4_fast", "build_d4_psf"]
+__all__ = ["build_d4", "build_d4_fast", "build_d4_fast_psf", "build_d4_psf"]
 
 _LAST = 32
 _DENSE = 32
@@ -45,24 +45,32 @@ def build_d4_fast(side: int) -> keras.Model:
 
     Takes and gives what `build_d4` does.
     """
-    fovea = _fovea(side)
-    size, stride = (5, 2) if fovea.steps > _SHORT else (3, 1)
-    first = OrientedConv(8, size, padding="valid", stride=stride, lifts=True)
-    length = (fovea.steps - size) // stride + 1
-    return _chain("d4fast", side, [fovea, first, layers.ReLU()], length, (8,))
+    return _d4_fast("d4fast", side, psf=False)
+
+
+def build_d4_fast_psf(side: int) -> keras.Model:
+    """Make the fast one of stamps whose first pixel says how wide the PSF is, as `build_d4_psf`."""
+    return _d4_fast("d4fastpsf", side, psf=True)
 
 
 def _d4(name: str, side: int, *, psf: bool) -> keras.Model:
-    fovea = _fovea(side, psf=psf)
-    seen = [HidePsf(_HIDDEN), fovea] if psf else [fovea]
+    seen, steps = _seen(side, psf=psf)
     first = [OrientedConv(4, 3, lifts=True), layers.ReLU(), layers.SpatialDropout2D(_DROPPED)]
-    return _chain(name, side, [*seen, *first], fovea.steps, (8, 8))
+    return _chain(name, side, [*seen, *first], steps, (8, 8))
 
 
-def _fovea(side: int, *, psf: bool = False) -> Fovea:
+def _d4_fast(name: str, side: int, *, psf: bool) -> keras.Model:
+    seen, steps = _seen(side, psf=psf)
+    size, stride = (5, 2) if steps > _SHORT else (3, 1)
+    first = [OrientedConv(8, size, padding="valid", stride=stride, lifts=True), layers.ReLU()]
+    return _chain(name, side, [*seen, *first], (steps - size) // stride + 1, (8,))
+
+
+def _seen(side: int, *, psf: bool) -> tuple[list[keras.Layer], int]:
+    """Give the layers that say what is seen of a stamp, and the side of their maps in pixels."""
     fovea = Fovea(psf)
     fovea.build((None, side, side, 1))
-    return fovea
+    return [*([HidePsf(_HIDDEN)] if psf else []), fovea], fovea.steps
 
 
 def _chain(

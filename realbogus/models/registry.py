@@ -7,7 +7,7 @@ from typing import Any
 
 from realbogus.errors import ConfigError, ModelError
 from realbogus.models.backend import keras
-from realbogus.models.d4 import build_d4, build_d4_fast, build_d4_psf
+from realbogus.models.d4 import build_d4, build_d4_fast, build_d4_fast_psf, build_d4_psf
 from realbogus.models.files import user_file
 from realbogus.models.psat import build_psat
 from realbogus.options import require_choice
@@ -19,13 +19,14 @@ ARCHITECTURES: dict[str, Callable[[int], keras.Model]] = {
     "d4": build_d4,
     "d4fast": build_d4_fast,
     "d4psf": build_d4_psf,
+    "d4fastpsf": build_d4_fast_psf,
 }
 """Functions from the side of a feature in pixels to an untrained network."""
 
-SYMMETRIC = ("d4", "d4fast", "d4psf")
+SYMMETRIC = ("d4", "d4fast", "d4psf", "d4fastpsf")
 """Those whose scores are the same in every orientation of a stamp."""
 
-WANT_PSF = ("d4psf",)
+WANT_PSF = ("d4psf", "d4fastpsf")
 """Those for features whose first pixel says how wide the PSF is."""
 
 
