@@ -1,14 +1,10 @@
 """Batches shared among devices give the network that one device gives."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from realbogus.models.devices import shared_batch
-
-ROOT = Path(__file__).parents[1]
+from tests.helpers import ROOT
+from tests.warm import run_warm
 
 SHARE = """
 import sys
@@ -66,13 +62,7 @@ print("the same")
 
 
 def test_two_devices_give_the_network_of_one(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", SHARE, str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = run_warm("-c", SHARE, tmp_path, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.split("\n")[-2] == "the same"
 

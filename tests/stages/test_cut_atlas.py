@@ -25,7 +25,8 @@ from realbogus.simulation.promoted import LISTS
 from realbogus.stages.cut_atlas import cut_atlas
 from realbogus.stamps import read_stamp
 from tests import places
-from tests.helpers import ROOT, run_python
+from tests.helpers import ROOT
+from tests.warm import run_warm
 
 NIGHTS = (58310, 58311)
 GARBAGE_RULES = {"garbage by realbogus_factor", "garbage by zooniverse_score"}
@@ -462,7 +463,7 @@ def test_what_is_not_to_be_had_is_named_and_ends_the_script_with_1(far_survey, t
     lost.unlink()
     point_to(config, far)
     words = [config, *NIGHTS, f"--stampLocation={tmp_path}/out", "--stampThreads=1"]
-    ended = run_python(ROOT / "getATLASTrainingSetCutouts.py", *words, cwd=tmp_path)
+    ended = run_warm(ROOT / "getATLASTrainingSetCutouts.py", *words, cwd=tmp_path)
     assert ended.returncode == 1
     assert f"{lost.relative_to(far)}: not fetched: the folder has no such file" in ended.stderr
     assert lost.name.removesuffix(".diff.fz") in ended.stderr.splitlines()[-1]
