@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import numpy as np
@@ -45,8 +46,9 @@ def stop_after(epochs):
     return stop
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("model", ["psat", "d4psf"])
+@pytest.mark.parametrize(
+    ("model", "scheme"), [*zip(itertools.cycle(["psat", "d4psf"]), SCHEMES, strict=False)]
+)
 def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(model, scheme, tmp_path):
     asked = plan(model, scheme)
     whole = train(asked, PART, VALIDATION)
@@ -63,11 +65,17 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(model, scheme
     )
 
 
-def test_the_progress_of_another_training_is_not_taken_up(tmp_path):
-    path = tmp_path / "progress.npz"
+@pytest.fixture(scope="module")
+def progress(tmp_path_factory):
+    """Train for an epoch; give the file of the progress."""
+    path = tmp_path_factory.mktemp("progress") / "progress.npz"
     train(plan(epochs=1), PART, VALIDATION, checkpoint=path, key="one")
-    assert read_progress(path, "another") is None
-    assert read_progress(path, "one").best_epoch == 1
+    return path
+
+
+def test_the_progress_of_another_training_is_not_taken_up(progress):
+    assert read_progress(progress, "another") is None
+    assert read_progress(progress, "one").best_epoch == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no", b"\x93NUMPY"])
@@ -171,10 +179,8 @@ def test_the_history_is_a_table_of_the_epochs(tmp_path):
     ]
 
 
-def test_progress_is_text_and_numbers(tmp_path):
-    path = tmp_path / "progress.npz"
-    train(plan(epochs=1), PART, VALIDATION, checkpoint=path, key="one")
-    with np.load(path, allow_pickle=False) as content:
+def test_progress_is_text_and_numbers(progress):
+    with np.load(progress, allow_pickle=False) as content:
         assert json.loads(str(content["state"]))["key"] == "one"
         assert {content[name].dtype.kind for name in content.files} <= {"U", "f", "i", "u"}
 
