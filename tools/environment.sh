@@ -13,7 +13,9 @@ install_package() { # PACKAGE
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         say "installing $1 with apt-get"
         apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1" >/dev/null
+        # A new machine may be installing updates: that is waited for.
+        DEBIAN_FRONTEND=noninteractive \
+            apt-get -o DPkg::Lock::Timeout=300 install -y -qq "$1" >/dev/null
     else
         say "$1 is missing. Ask an administrator to run:  apt-get install $1"
         exit 1

@@ -7,7 +7,10 @@ PATH=$PATH:/usr/sbin
 say() { printf '== %s\n' "$*"; }
 
 install() { # PACKAGE
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1" >/dev/null || return
+    apt-get update -qq || return
+    # A new machine may be installing updates: that is waited for.
+    DEBIAN_FRONTEND=noninteractive \
+        apt-get -o DPkg::Lock::Timeout=300 install -y -qq "$1" >/dev/null || return
     # The tests start servers of their own; none of this machine's shall run because of them.
     dpkg -L "$1" | sed -n 's|.*/systemd/system/\([^/@]*\)$|\1|p' \
         | xargs -r systemctl disable --now >/dev/null 2>&1 || true
