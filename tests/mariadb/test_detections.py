@@ -9,8 +9,9 @@ from realbogus.errors import DatabaseBusyError
 from realbogus.simulation import simulate
 from realbogus.stages import detections as stage
 from realbogus.stages.detections import score_detections
-from tests.helpers import ROOT, run_python, save_untrained
+from tests.helpers import ROOT, save_untrained
 from tests.mariadb.server import PASSWORD, assert_one_line, use_account
+from tests.warm import run_warm
 
 NIGHTS = (58310, 58311)
 SKY = {"nights": NIGHTS, "exposures": 2, "size": 256, "asteroids": 8, "garbage": 60}
@@ -87,7 +88,7 @@ def test_a_server_lost_between_nights_keeps_the_first_and_the_next_run_does_the_
 def test_a_server_that_is_down_is_one_line_and_nothing_is_written(server, survey, model, tmp_path):
     server.kill()
     words = [f"--configFile={survey}", f"--classifier={model}", "--detections=58310-58311"]
-    done = run_python(SCRIPT, *words, "--outputparquet=d.parquet", cwd=tmp_path)
+    done = run_warm(SCRIPT, *words, "--outputparquet=d.parquet", cwd=tmp_path)
     server.start()
     assert_one_line(done, "database 127.0.0.1/detections: ", "Can't connect to MySQL server")
     assert PASSWORD not in done.stderr

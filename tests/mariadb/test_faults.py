@@ -16,6 +16,7 @@ from realbogus.simulation import simulate
 from realbogus.stages.cut_atlas import cut_atlas
 from tests.helpers import ROOT, run_python
 from tests.mariadb.server import PASSWORD, assert_one_line, use_account
+from tests.warm import run_warm
 
 NIGHTS = (58310, 58311)
 SCRIPT = ROOT / "getATLASTrainingSetCutouts.py"
@@ -58,7 +59,7 @@ def words_of(config, location, *options):
 
 
 def cut(config, location, *options):
-    return run_python(*words_of(config, location, *options), cwd=config.parent)
+    return run_warm(*words_of(config, location, *options), cwd=config.parent)
 
 
 def same_lists(location, whole):
@@ -249,7 +250,7 @@ def test_a_missing_column_is_one_line(server, own, tmp_path):
 
 
 def test_a_night_without_rows_is_one_line(own, tmp_path):
-    done = run_python(SCRIPT, own, 58999, "--stampLocation=out", cwd=tmp_path)
+    done = run_warm(SCRIPT, own, 58999, "--stampLocation=out", cwd=tmp_path)
     assert_one_line(done, "the database has no exposure of camera 02a in night 58999")
 
 

@@ -17,9 +17,10 @@ from realbogus.stages import cut_ps1 as stage
 from realbogus.stages.cut_ps1 import cut_ps1
 from realbogus.surveys import ps1
 from realbogus.surveys.ps1 import Selection, select_real
-from tests.helpers import ROOT, run_python
+from tests.helpers import ROOT
 from tests.mariadb.server import PASSWORD, SECRET, assert_one_line
 from tests.ps1 import make_survey
+from tests.warm import run_warm
 
 SCRIPT = ROOT / "getPS1TrainingSetCutouts.py"
 WAITING = "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE 'Waiting for%'"
@@ -112,7 +113,7 @@ def test_a_server_that_stays_away_is_one_line_and_the_next_run_makes_the_lists(
     assert_one_line(done, "ERROR: database 127.0.0.1/ps1: ", "Can't connect to MySQL server")
     assert errors.count("trying again") == 3
     assert list((tmp_path / "out").iterdir()) == []
-    assert run_python(*command[1:], cwd=tmp_path).returncode == 0
+    assert run_warm(*command[1:], cwd=tmp_path).returncode == 0
     assert len(read_list(tmp_path / "out/bad.txt")) == 4
 
 
@@ -168,7 +169,7 @@ def test_a_refusal_is_one_line_and_nothing_is_written(
 def test_a_failed_login_of_the_script_says_nothing_of_the_password(survey, tmp_path):
     survey.local |= {"password": f"{PASSWORD}x"}
     survey.write_config()
-    done = run_python(SCRIPT, survey.config, "--stampLocation=out", "--verbose", cwd=tmp_path)
+    done = run_warm(SCRIPT, survey.config, "--stampLocation=out", "--verbose", cwd=tmp_path)
     assert_one_line(done, "Access denied for user 'ps1_reader'@")
     assert len(done.stderr.splitlines()) == 1
 

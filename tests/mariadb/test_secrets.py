@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from realbogus.config import write_config
-from tests.helpers import ROOT, run_python
+from tests.helpers import ROOT
 from tests.mariadb.server import NIGHTS, PASSWORD, SECRET
+from tests.warm import run_warm
 
 SCRIPT = ROOT / "getATLASTrainingSetCutouts.py"
 PIPELINE = ROOT / "atlasClassificationPipeline.py"
@@ -76,7 +77,7 @@ def files_with_the_secret(folder):
 
 
 def test_a_run_says_and_writes_nothing_of_the_password(config, tmp_path):
-    done = run_python(SCRIPT, config, NIGHTS[0], "--stampLocation=out", "--verbose", cwd=tmp_path)
+    done = run_warm(SCRIPT, config, NIGHTS[0], "--stampLocation=out", "--verbose", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert SECRET not in done.stdout + done.stderr
     assert (tmp_path / "out" / "good.txt").exists()
@@ -84,7 +85,7 @@ def test_a_run_says_and_writes_nothing_of_the_password(config, tmp_path):
 
 
 def test_a_failed_login_says_nothing_of_the_password(wrong, tmp_path):
-    done = run_python(SCRIPT, wrong, NIGHTS[0], "--stampLocation=out", "--verbose", cwd=tmp_path)
+    done = run_warm(SCRIPT, wrong, NIGHTS[0], "--stampLocation=out", "--verbose", cwd=tmp_path)
     assert done.returncode == 1
     assert "Access denied for user 'atlas_reader'" in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -120,7 +121,7 @@ def test_the_process_list_shows_nothing_of_the_password(mariadb, config, tmp_pat
 @pytest.mark.parametrize("config", ["key", "url"], indirect=True)
 def test_the_scheduler_shows_nothing_of_the_password(wrong, luigid, tmp_path):
     words = ("GetCutOuts", f"--scheduler-url={luigid}", f"--mjds={NIGHTS[0]}", "--no-lock")
-    done = run_python(PIPELINE, *words, f"--configFile={wrong}", cwd=tmp_path)
+    done = run_warm(PIPELINE, *words, f"--configFile={wrong}", cwd=tmp_path)
     assert done.returncode == 1
     assert "Access denied for user" in done.stderr
     shown = done.stdout + done.stderr
