@@ -22,12 +22,14 @@ from realbogus.config import load_config, write_config
 from realbogus.database import Database, connection
 from realbogus.errors import DatabaseBusyError, DatabaseError, RecipeError
 from realbogus.ledger import Change, Ledger, OpenRun
+from realbogus.models.files import read_model_recipe
+from realbogus.models.storage import load_model, save_model
 from realbogus.recipes import Input
 from realbogus.stages.revert import revert_run
 from realbogus.stages.score import score_objects
 from realbogus.writeback import place, require_update, revert_changes, write_scores
 from tests.helpers import ROOT, run_python
-from tests.mariadb.server import SECRET, assert_one_line, use_account
+from tests.mariadb.server import CAMERAS, SECRET, assert_one_line, use_account
 
 SCRIPT = ROOT / "runKerasTensorflowClassifier.py"
 ATLAS = ("atlas_diff_objects", "zooniverse_score")
@@ -139,13 +141,22 @@ def circle(mariadb, atlas, trained, tmp_path_factory):
     stamps = load_config(atlas).images.stamp_root
     (folder / "stamps").mkdir()
     (folder / "stamps" / "night").symlink_to(stamps / "atlas")
-    models = {camera: str(trained / "model.h5") for camera in ("02a", "03a", "05r")}
+    model = save_as_of_all_cameras(trained / "model.h5", folder / "model.h5")
+    models = dict.fromkeys(CAMERAS, str(model))
     content = {"databases": {}, "survey": "atlas", "images": {"stamps": "stamps"}}
     write_config(folder / "config.yaml", {**content, "classifiers": models})
     make_copy(mariadb)
     Night(mariadb, folder, "atlas", "circle_writer")
     score_objects(output_csv=folder / "objects.csv", config_file=folder / "config.yaml")
     return folder
+
+
+def save_as_of_all_cameras(model, path):
+    """Save a classifier as if stamps of all cameras had trained it, so that none is held back."""
+    recipe = read_model_recipe(model)
+    results = {**recipe.results, "cameras": list(CAMERAS)}
+    save_model(path, load_model(model, recipe, side=20), replace(recipe, results=results))
+    return path
 
 
 def make_copy(server):

@@ -220,7 +220,7 @@ def test_one_class_only_is_an_error_and_leaves_nothing(tmp_path):
         ({"epochs": 0}, "epochs must be at least 1; got 0"),
         ({"batch": 0}, "batch must be at least 1; got 0"),
         ({"patience": 0}, "patience must be at least 1; got 0"),
-        ({"scheme": "slow"}, "scheme must be one of plain, cycle; got 'slow'"),
+        ({"scheme": "slow"}, "scheme must be one of plain, cycle, long; got 'slow'"),
         ({"calibration": "b"}, "calibration must be one of auto, none, temperature, isotonic; got"),
         ({"start_from": Path("none.h5")}, "startFrom: none.h5 does not exist"),
         ({"model": "none.py:f"}, "model: none.py does not exist"),
