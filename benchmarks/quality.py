@@ -6,9 +6,10 @@
 (a) trained on the survey's noisy labels and judged by its truth; (b) five-fold cross-validation by
 object on real stamps; (c) trained on (a), tested on all real stamps; (d) the same folds as (b), but
 from the weights of (a). ``cut`` holds the survey's good.txt and bad.txt. What has been trained
-stays in FOLDER and is not trained again, so that a run may be stopped. No test part and no fold
-chooses anything: the epoch and the calibration come from a fifth of the training objects, and the
-recipes were chosen on that fifth of (a) alone.
+stays in FOLDER and is not trained again, so that a run may be stopped; the real stamps that are
+farthest off are drawn there, too, for b, c and d. No test part and no fold chooses anything: the
+epoch and the calibration come from a fifth of the training objects, and the recipes were chosen on
+that fifth of (a) alone.
 
 Each figure is the mean over the seeds; its 95% interval draws whole objects, and in each draw one
 seed for each recipe. STAMPS.h5 is described in real_sky.py.
@@ -190,6 +191,27 @@ def _draw_pictures(
     draw_stamps(lines).savefig(options.pictures / "failures.png")
 
 
+def _draw_worst(
+    word: str, options: argparse.Namespace, stamps: RealStamps, scores: dict[str, list[Floats]]
+) -> None:
+    """Draw the real stamps that are farthest off by the mean of the recommended trainings.
+
+    They belong to somebody else, and stay in FOLDER.
+    """
+    if "recommended" not in scores:
+        return
+    mean = np.mean(scores["recommended"], axis=0)
+    pixels = make_part(stamps, _CHOICES["recommended"].extent).stamps
+    lines = {}
+    for label, target, sign in (("bogus, highest", 0, -1), ("real, lowest", 1, 1)):
+        chosen = np.flatnonzero(stamps.labels == target)
+        order = chosen[np.argsort(sign * mean[chosen])][:_ACROSS]
+        lines[f"{label}\n{mean[order[0]]:.2f} to {mean[order[-1]]:.2f}"] = [
+            pixels[place] for place in order
+        ]
+    draw_stamps(lines).savefig(options.folder / f"failures_{word}.png")
+
+
 def _trained(folder: Path, name: str, seed: int) -> tuple[Path, Path]:
     """Give the classifier of a recipe and seed, and its scores of the test part."""
     files = (folder / "a" / f"{name}{seed}.h5", folder / "a" / f"{name}{seed}.csv")
@@ -228,6 +250,7 @@ def _folds_alone(word: str, options: argparse.Namespace) -> None:
     magnitude = np.where(known, stamps.mag, np.median(stamps.mag[known]))
     scores["*magnitude alone*"] = [_oriented(stamps.labels, magnitude)]
     _print(word, _Sample(stamps.labels, stamps.objects, scores))
+    _draw_worst(word, options, stamps, scores)
 
 
 def _across(word: str, options: argparse.Namespace) -> None:
@@ -243,6 +266,7 @@ def _across(word: str, options: argparse.Namespace) -> None:
     test_part = make_part(stamps, _CHOICES["default"].extent)
     scores["*random forest on moments*"] = _forests(train_part, test_part, options.seeds)
     _print(word, _Sample(stamps.labels, stamps.objects, scores))
+    _draw_worst(word, options, stamps, scores)
 
 
 def _folds_begun(word: str, options: argparse.Namespace) -> None:
@@ -260,6 +284,7 @@ def _folds_begun(word: str, options: argparse.Namespace) -> None:
     low, high = np.percentile(drawn[1, :, 0] - drawn[0, :, 0], [2.5, 97.5])
     gain = means[1, 0] - means[0, 0]
     print(f"recommended, AUC of (d) less that of (b): {gain:+.4f} ({low:+.4f} to {high:+.4f})")
+    _draw_worst(word, options, stamps, scores)
 
 
 _EXPERIMENTS: dict[str, Callable[[str, argparse.Namespace], None]] = {
