@@ -158,6 +158,8 @@ def test_a_small_training_part_gets_more_steps_and_a_large_one_the_scheme_itself
     epochs, batch = cycle.fit_to(500)
     assert epochs * (500 // batch) >= cycle.steps * 0.9
     assert batch == 32
+    assert SCHEMES["long"].fit_to(500) == (epochs, batch)
+    assert SCHEMES["long"].fit_to(1_000_000) == (2 * cycle.epochs, cycle.batch)
     assert SCHEMES["plain"].fit_to(500) == (20, 128)
 
 
