@@ -17,12 +17,19 @@ from realbogus.breaker import (
     fit_reference,
     nights_of,
 )
-from realbogus.counts import PASSED, RELEASED, UNCHECKED, Counts, counts_path, write_counts
+from realbogus.counts import (
+    HELD,
+    PASSED,
+    RELEASED,
+    UNCHECKED,
+    Counts,
+    counts_path,
+    write_counts,
+)
 from realbogus.errors import ConfigError
 from realbogus.options import FALSE_ALARMS, require_false_alarms
 from realbogus.recipes import Recipe
 from realbogus.references import find_accepted, find_tables
-from realbogus.verdicts import HELD
 
 __all__ = [
     "ALL",
