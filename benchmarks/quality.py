@@ -62,6 +62,9 @@ _STATISTICS = ("AUC", "FPR at 4% MDR", "FPR at 1% MDR")
 
 Floats = NDArray[np.float64]
 
+_Table = dict[str, tuple[Floats, Floats]]
+"""By recipe: the means of the statistics, (3,), and the statistics of draws, (n, 3)."""
+
 
 @dataclass(frozen=True)
 class _Choice:
@@ -154,8 +157,7 @@ def _survey(word: str, options: argparse.Namespace) -> None:
     scores["*random forest on moments*"] = _forests(train_part, test_part, options.seeds)
     scores["*magnitude alone*"] = [_oriented(is_real, magnitude)]
     sample = _Sample(is_real, first.objects, scores)
-    _print(word, sample)
-    _print_shares(sample, options.recipes)
+    _print_shares(_print(word, sample), options.recipes)
     for name in options.recipes:
         errors = [calibration_error(first.targets, values) for values in scores[name]]
         print(f"{name}: calibration error {np.mean(errors):.4f}, at most {max(errors):.4f}")
@@ -279,10 +281,10 @@ def _folds_begun(word: str, options: argparse.Namespace) -> None:
                 _in_folds(begun, options, stamps, name, seed) for seed in range(options.seeds)
             ]
     sample = _Sample(stamps.labels, stamps.objects, scores)
-    _print(word, sample)
-    means, drawn = _compared(sample, "(b) recommended", "recommended")
-    low, high = np.percentile(drawn[1, :, 0] - drawn[0, :, 0], [2.5, 97.5])
-    gain = means[1, 0] - means[0, 0]
+    table = _print(word, sample)
+    (old, old_drawn), (new, new_drawn) = table["(b) recommended"], table["recommended"]
+    low, high = np.percentile(new_drawn[:, 0] - old_drawn[:, 0], [2.5, 97.5])
+    gain = new[0] - old[0]
     print(f"recommended, AUC of (d) less that of (b): {gain:+.4f} ({low:+.4f} to {high:+.4f})")
     _draw_worst(word, options, stamps, scores)
 
@@ -400,14 +402,17 @@ def _oriented(targets: NDArray[np.int8], values: Floats) -> Floats:
     return values if area_under(rates(targets, values)) > 0.5 else -values
 
 
-def _print(word: str, sample: _Sample) -> None:
-    draws = list(_draws(sample))
+def _print(word: str, sample: _Sample) -> _Table:
+    """Print and give the statistics of every recipe."""
+    draws, table = list(_draws(sample)), {}
     for name, scores in sample.scores.items():
         means = np.mean([_statistics(sample.targets, values) for values in scores], axis=0)
         drawn = np.array([_statistics(*_drawn(sample, name, draw)) for draw in draws])
         low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
         cells = [_cell(*numbers) for numbers in zip(means, low, high, range(3), strict=True)]
         print(f"| ({word}) | {name} | {' | '.join(cells)} |", flush=True)
+        table[name] = means, drawn
+    return table
 
 
 def _cell(value: float, low: float, high: float, place: int) -> str:
@@ -436,29 +441,18 @@ def _drawn(
     return sample.targets[rows], seeds[int(pick * len(seeds))][rows]
 
 
-def _print_shares(sample: _Sample, recipes: Sequence[str]) -> None:
+def _print_shares(table: _Table, recipes: Sequence[str]) -> None:
     """Say which share of the default's false positives the others have."""
     others = [name for name in recipes if name != "default"] if "default" in recipes else []
     for name in others:
-        means, drawn = _compared(sample, "default", name)
-        shares = means[1] / means[0]
-        low, high = np.percentile(drawn[1] / drawn[0], [2.5, 97.5], axis=0)
+        (default, default_drawn), (means, drawn) = table["default"], table[name]
+        shares = means / default
+        low, high = np.percentile(drawn / default_drawn, [2.5, 97.5], axis=0)
         words = (
             f"{_STATISTICS[place]} {shares[place]:.3f} ({low[place]:.2f} to {high[place]:.2f})"
             for place in (1, 2)
         )
         print(f"{name}, of the default's: {', '.join(words)}")
-
-
-def _compared(sample: _Sample, old: str, new: str) -> tuple[Floats, Floats]:
-    """Give the means of the statistics of two recipes, (2, 3), and those of draws, (2, n, 3)."""
-    means, drawn = [], []
-    draws = list(_draws(sample))
-    for name in (old, new):
-        found = [_statistics(sample.targets, values) for values in sample.scores[name]]
-        means.append(np.mean(found, axis=0))
-        drawn.append([_statistics(*_drawn(sample, name, draw)) for draw in draws])
-    return np.array(means), np.array(drawn)
 
 
 def _statistics(targets: NDArray[np.int8], scores: Floats) -> tuple[float, float, float]:
