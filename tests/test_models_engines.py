@@ -11,9 +11,12 @@ import pytest
 
 from realbogus.errors import ModelError
 from realbogus.models.backend import keras
+from realbogus.models.description import read_networks
 from realbogus.models.engines import ENGINES
+from realbogus.models.graph import graph_of
 from realbogus.models.registry import ARCHITECTURES, build_model
 from realbogus.models.storage import save_model
+from realbogus.models.weights import read_trained_layers
 from realbogus.parallel import map_ordered
 from realbogus.seeing import UNKNOWN
 from tests.helpers import make_recipe, network_of_other_layers
@@ -60,6 +63,50 @@ def test_a_predecessors_network_of_other_layers_scores_as_in_keras(suffix, tmp_p
     found, expected = both(path, None, make_stamps(50))
     assert found.std() > 1e-3
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "pool", "padding"),
+    [
+        (2, 3, [0, 0, 1, 1]),  # 20 px: nothing could be left out but more than the padding
+        (3, 7, [1, 1, 1, 1]),
+        ((4, 5), 3, [1, 2, 0, 0]),  # 2 rows and 2 columns of 20 are in no window of 3
+        (2, (2, 4), [0, 0, 1, 1]),
+    ],
+)
+def test_pixels_that_no_pooling_asks_for_are_not_computed(kernel, pool, padding, tmp_path):
+    layers = keras.layers
+    stack = [
+        keras.Input((20, 20, 1)),
+        layers.Conv2D(4, kernel, padding="same", activation="tanh"),
+        layers.BatchNormalization(),
+        layers.ReLU(),
+        layers.MaxPooling2D(pool),
+        layers.Flatten(),
+        layers.Dense(1, activation="sigmoid"),
+    ]
+    path = tmp_path / "model.h5"
+    keras.Sequential(stack).save(path)
+    made = graph_of(read_trained_layers(path, read_networks(path)), side=20)
+    (found,) = (attributes for operator, *_, attributes in made.nodes if operator == "Conv")
+    assert pads_of(found, kernel) == padding
+    found, expected = both(path, None, make_stamps(50))
+    assert found.std() > 1e-3
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def pads_of(attributes, kernel):
+    """Give the padding at the start and the end of both axes."""
+    sides = (kernel, kernel) if isinstance(kernel, int) else kernel
+    whole = [(side - 1) // 2 for side in sides] + [side // 2 for side in sides]
+    return attributes.get("pads", whole)
+
+
+def test_the_last_convolution_of_the_default_computes_four_rows_of_five(tmp_path):
+    path, _ = save(tmp_path / "model.h5")
+    made = graph_of(read_trained_layers(path, read_networks(path)), side=20)
+    convolutions = [found for operator, *_, found in made.nodes if operator == "Conv"]
+    assert [pads_of(found, 2) for found in convolutions] == [[0, 0, 1, 1]] * 2 + [[0, 0, 0, 0]]
 
 
 def test_many_threads_may_ask_one_network(tmp_path):

@@ -38,6 +38,8 @@ _ACTIVATIONS = {
     "tanh": "Tanh",
 }
 _PADDING = {"same": "SAME_UPPER", "valid": "VALID"}
+# What works on each pixel of the maps alone.
+_PIXELWISE = {"BatchNormalization", *_ACTIVATIONS.values()}
 _CHANNELS = 1
 _FOVEA_MAPS = {False: 5, True: 7}  # with the width of the PSF, and whether it is known
 _BATCH_NORM = 4
@@ -58,7 +60,8 @@ class TrainedLayer:
 class Graph:
     """Nodes as (operator, inputs, output, attributes), and the constants they use.
 
-    Maps have shape (n, channels, ny, nx) until a layer makes them flat: (n, channels).
+    Maps have shape (n, channels, ny, nx), with sides (ny, nx), until a layer makes them flat:
+    (n, channels).
     """
 
     side: int
@@ -66,6 +69,7 @@ class Graph:
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)
     current: str = IN
     channels: int = 1
+    sides: tuple[int, int] = (0, 0)
 
     def step(self, operator: str, *constants: NDArray[Any], **attributes: Any) -> str:
         """Add an operator on the current value and constants; its output is the current value."""
@@ -106,7 +110,7 @@ def graph_of(
     graph = Graph(side)
     if is_turned:
         _turn(graph)
-    stamps = graph.step("Transpose", perm=[0, 3, 1, 2])  # (n, 1, ny, nx)
+    stamps = graph.step("Reshape", np.array([-1, 1, side, side], np.int64))
     outputs = [_add_chain(graph, stamps, layers) for layers in networks]
     if len(outputs) > 1:
         graph.join("Mean", outputs)
@@ -131,7 +135,7 @@ _Weights = Sequence[Floats]
 
 def _add_chain(graph: Graph, stamps: str, layers: Sequence[TrainedLayer]) -> str:
     """Add a network, and give the name of what comes out."""
-    graph.current, graph.channels = stamps, 1
+    graph.current, graph.channels, graph.sides = stamps, 1, (graph.side, graph.side)
     for layer in layers:
         if layer.kind not in _LAYERS:
             known = ", ".join(sorted(set(_LAYERS) - {INPUT}))
@@ -167,6 +171,14 @@ def _convolve(graph: Graph, kernel: Floats, bias: Floats, stride: Any, padding: 
     filters = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))  # (out, in, ny, nx)
     graph.step("Conv", filters, bias, strides=_pair(stride), auto_pad=_PADDING[padding])
     graph.channels = len(filters)
+    _slide(graph, filters.shape[2:], _pair(stride), padding)
+
+
+def _slide(graph: Graph, window: Sequence[int], steps: Sequence[int], padding: str) -> None:
+    """Say what sides are left of the maps once a window went over them."""
+    within = [1, 1] if padding == "same" else window
+    ny, nx = ((graph.sides[axis] - within[axis]) // steps[axis] + 1 for axis in (0, 1))
+    graph.sides = ny, nx
 
 
 def _conv(graph: Graph, options: _Options, weights: _Weights) -> None:
@@ -212,7 +224,7 @@ def _fovea(graph: Graph, options: _Options, weights: _Weights) -> None:
     if has_psf:
         maps.append(_seeing(graph, stamps, window.steps))
     graph.join("Concat", maps, axis=_CHANNELS)
-    graph.channels = _FOVEA_MAPS[has_psf]
+    graph.channels, graph.sides = _FOVEA_MAPS[has_psf], (window.steps, window.steps)
 
 
 def _seeing(graph: Graph, stamps: str, side: int) -> str:
@@ -235,15 +247,35 @@ def _slice(graph: Graph, start: int, end: int) -> None:
 
 def _pool(operator: str) -> Callable[[Graph, _Options, _Weights], None]:
     def add(graph: Graph, options: _Options, weights: _Weights) -> None:
-        size = options.get("pool_size", 2)
-        graph.step(
-            operator,
-            kernel_shape=_pair(size),
-            strides=_pair(options.get("strides", size)),
-            auto_pad=_PADDING[options.get("padding", "valid")],
-        )
+        size = _pair(options.get("pool_size", 2))
+        steps, padding = _pair(options.get("strides", size)), options.get("padding", "valid")
+        if padding == "valid":
+            _leave_out(graph, [(graph.sides[axis] - size[axis]) % steps[axis] for axis in (0, 1)])
+        graph.step(operator, kernel_shape=size, strides=steps, auto_pad=_PADDING[padding])
+        _slide(graph, size, steps, padding)
 
     return add
+
+
+def _leave_out(graph: Graph, unused: Sequence[int]) -> None:
+    """Let a convolution not compute the last rows and columns of its maps, which nobody asks for.
+
+    It then needs less of the padding, and all that it gives stays the same.
+    """
+    value = graph.current
+    for operator, inputs, output, attributes in reversed(graph.nodes):
+        if output != value:
+            return
+        if operator == "Conv" and attributes == {"strides": [1, 1], "auto_pad": _PADDING["same"]}:
+            window = graph.constants[inputs[1]].shape[2:]
+            before = [(length - 1) // 2 for length in window]
+            after = [window[axis] // 2 - unused[axis] for axis in (0, 1)]
+            if min(after) >= 0:
+                del attributes["auto_pad"]
+                attributes["pads"] = [*before, *after]
+        if operator not in _PIXELWISE:
+            return
+        value = inputs[0]
 
 
 def _norm(graph: Graph, options: _Options, weights: _Weights) -> None:
