@@ -16,7 +16,9 @@ __all__ = [
     "ROTATIONS",
     "Features",
     "Job",
+    "Taken",
     "Treatment",
+    "Window",
     "make_features",
     "reading_order",
     "treat_crops",
@@ -73,6 +75,26 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """Features out of a `Window`.
+
+    Attributes
+    ----------
+    pixels : ndarray of shape (m, 2 * extent, 2 * extent)
+        Normalised.
+    stamps : ndarray of shape (m,)
+        What stands for the stamp that each is of.
+    masked, seeing : ndarray of shape (m,)
+        As of `Features`.
+    """
+
+    pixels: NDArray[np.float32]
+    stamps: NDArray[np.int64]
+    masked: NDArray[np.float32]
+    seeing: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class Features:
     """What comes of a job of n stamps.
 
@@ -80,14 +102,15 @@ class Features:
     ----------
     pixels : ndarray of shape (m, 2 * extent, 2 * extent)
         Normalised. Stamps without a single pixel have none, turned stamps have several.
-    rows : ndarray of shape (m,)
-        The stamp in the job that each is of.
+    rows, copies : ndarray of shape (m,)
+        The stamp in the job that each is of; which of its copies, 0 for the stamp as it is.
     masked, seeing : ndarray of shape (n,)
         The masked fraction of the feature's pixels; the FWHM in the stamp's header.
     """
 
     pixels: NDArray[np.float32]
     rows: NDArray[np.int64]
+    copies: NDArray[np.int64]
     masked: NDArray[np.float32]
     seeing: NDArray[np.float32]
 
@@ -120,11 +143,64 @@ def treat_crops(crops: Crops, treatment: Treatment, *, is_train: NDArray[np.bool
     kept = np.flatnonzero(masked < 1)
     turned = kept[is_train[kept]]
     rows = np.concatenate([kept, *(turned for _ in treatment.turns)])
-    turns = np.repeat([0, *treatment.turns], [len(kept), *(len(turned) for _ in treatment.turns)])
+    lengths = [len(kept), *(len(turned) for _ in treatment.turns)]
+    copies = np.repeat(np.arange(len(lengths)), lengths)
+    turns = np.array([0, *treatment.turns])[copies]
     pixels = _normalised(crops.pixels, rows, turns, treatment.normalisation)
     if treatment.psf:
         pixels[:, 0, 0] = describe_seeing(crops.seeing[rows])
-    return Features(pixels, rows, masked, crops.seeing)
+    return Features(pixels, rows, copies, masked, crops.seeing)
+
+
+class Window:
+    """The features of some stamps, those that train in a random order, and then all others.
+
+    Threads may put in features of different stamps at the same time.
+
+    Parameters
+    ----------
+    stamps, is_train : ndarray of shape (n,)
+        What stands for each stamp; True for those that train.
+    treatment : Treatment
+        How features are made.
+    rng : numpy.random.Generator
+        The source of the order.
+    """
+
+    def __init__(
+        self,
+        stamps: NDArray[np.int64],
+        is_train: NDArray[np.bool_],
+        treatment: Treatment,
+        rng: np.random.Generator,
+    ) -> None:
+        is_wanted = np.zeros((len(stamps), 1 + len(treatment.turns)), np.bool_)
+        is_wanted[:, 0], is_wanted[is_train] = True, True
+        train, other = (np.flatnonzero(is_wanted & (is_train == of)[:, None]) for of in (1, 0))
+        order = np.concatenate([rng.permutation(train), other])
+        self._stamps, self._train_count = stamps, len(train)
+        self._rows, copies = np.divmod(order, is_wanted.shape[1])
+        self._places = np.empty(is_wanted.shape, np.int64)
+        self._places[self._rows, copies] = np.arange(len(order))
+        self._is_there = np.zeros(len(order), np.bool_)
+        self._pixels = np.empty((len(order), *[2 * treatment.cut.extent] * 2), np.float32)
+        self.masked, self.seeing = (np.empty(len(stamps), np.float32) for _ in range(2))
+
+    def put(self, first: int, features: Features) -> None:
+        """Put in the features of a job, whose stamps begin with that of number ``first``."""
+        stop = first + len(features.masked)
+        self.masked[first:stop], self.seeing[first:stop] = features.masked, features.seeing
+        places = self._places[first + features.rows, features.copies]
+        self._pixels[places] = features.pixels
+        self._is_there[places] = True
+
+    def take(self, *, train: bool) -> "Taken":
+        """Give the features that were put in and that train, or those that do not."""
+        side = slice(self._train_count) if train else slice(self._train_count, None)
+        rows, pixels, is_there = self._rows[side], self._pixels[side], self._is_there[side]
+        if not is_there.all():
+            rows, pixels = rows[is_there], pixels[is_there]
+        return Taken(pixels, self._stamps[rows], self.masked[rows], self.seeing[rows])
 
 
 def reading_order(

@@ -239,18 +239,25 @@ def _split(lines: Sequence[str], *, has_header: bool) -> Columns:
     """Take rows apart; ValueError if they are not all rows."""
     if not has_header or not lines or not "".join(lines).isascii():
         raise ValueError
-    text = f"S{max(map(len, lines))}"
-    kinds = [*_NUMBER_KINDS, *((name, text) for name in _TEXTS)]
-    table = np.loadtxt(lines, kinds, comments=None, ndmin=1)
+    width = 1 + max(map(len, lines[0].split()))
+    while True:
+        kinds = [*_NUMBER_KINDS, *((name, f"S{width}") for name in _TEXTS)]
+        table = np.loadtxt(lines, kinds, comments=None, ndmin=1)
+        texts = [np.ascontiguousarray(table[name]) for name in _TEXTS]
+        widths = [_longest(column) for column in texts]
+        if max(widths) < width:
+            break
+        width *= 2  # texts that fill theirs may have been cut
     if (table["x"] == b"#").any():
         raise ValueError
-    texts = (_narrow(table[name]) for name in _TEXTS)
-    return Columns(table["mag"].copy(), table["dmag"].copy(), *texts)
+    narrow = (column.astype(f"S{most}") for column, most in zip(texts, widths, strict=True))
+    return Columns(table["mag"].copy(), table["dmag"].copy(), *narrow)
 
 
-def _narrow(texts: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
-    """Give texts the width of the longest."""
-    return texts.astype(f"S{max(int(np.strings.str_len(texts).max()), 1)}")
+def _longest(texts: NDArray[np.bytes_]) -> int:
+    """Give the length of the longest text, at least 1; a tenth of the time of `numpy.strings`."""
+    is_used = texts.view(np.uint8).reshape(len(texts), -1).any(axis=0)
+    return 1 + int(np.flatnonzero(is_used).max(initial=0))
 
 
 def _columns_of(rows: Sequence[Row]) -> Columns:

@@ -158,3 +158,14 @@ def test_columns_name_the_line_that_is_no_row(tmp_path, line):
     (tmp_path / "good.txt").write_text(f"{HEADER}{rows}{line}\n{rows}")
     with pytest.raises(FormatError, match=r"good\.txt, line 10002: not a row of 'x y mag"):
         read_columns(tmp_path / "good.txt")
+
+
+@pytest.mark.parametrize("length", [1, 17, 18, 19, 35, 36, 37, 500])
+def test_no_text_of_columns_is_cut_short(length, tmp_path):
+    rows = [make_row(1), make_row(2, stamp="s" * length), make_row(3, object="9" * length)]
+    rows = [replace(rows[0], obs="o", object="1", stamp="good/stamp_1.fits"), *rows]
+    write_list(tmp_path / "good.txt", rows, make_recipe())
+    found = read_columns(tmp_path / "good.txt")
+    for name, values in (("stamp", found.stamps), ("object", found.objects), ("obs", found.obs)):
+        assert values.tolist() == [getattr(row, name).encode() for row in rows]
+        assert values.dtype.itemsize == max(len(value) for value in values.tolist())

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,10 @@ from realbogus.dataset import DatasetWriter, Part, read_dataset_recipe
 from realbogus.errors import ConfigError, DatasetError
 from realbogus.features import (
     ROTATIONS,
-    Features,
     Job,
+    Taken,
     Treatment,
+    Window,
     make_features,
     reading_order,
 )
@@ -37,9 +37,6 @@ from realbogus.splits import OUT, TEST, TRAIN, hold_out_nights, split_by_night, 
 __all__ = ["build_dataset"]
 
 log = logging.getLogger(__name__)
-
-# Rows of the catalogue, and the features made of them.
-_Done = tuple[NDArray[np.int64], Features]
 
 _SIDES = {TRAIN: "train", TEST: "test"}
 _KINDS = {1: "real", 0: "bogus"}
@@ -208,23 +205,24 @@ def _write(
     workers: int | None,
 ) -> dict[str, int]:
     """Read, treat and write all stamps, and count what was written."""
-    count = len(split.stamps)
     size = _job_size(treatment)
     order = reading_order(split.stamps.files, split.stamps.planes, rng)
-    places = [order[start : start + size] for start in range(0, count, size)]
-    jobs = read_ahead(_announced(_job(split, rows) for rows in places))
-    make = partial(make_features, treatment=treatment)
-    made = map_ordered(make, jobs, workers=workers or available_cores())
+    tasks = read_ahead(_announced(_tasks(split, order, size, treatment, rng)))
+    filled = map_ordered(partial(_fill, treatment), tasks, workers=workers or available_cores())
     counts = {f"{side}_{kind}": 0 for side in _SIDES.values() for kind in _KINDS.values()}
     masked = 0
-    for window in _windows(
-        zip(places, progress(made, label="stamps", total=len(places)), strict=True)
-    ):
-        for which, part in _parts(window, split, rng):
+    for window in progress(filled, label="stamps", total=math.ceil(len(order) / size)):
+        if window is None:
+            continue
+        for side, which in _SIDES.items():
+            taken = window.take(train=side == TRAIN)
+            if not len(taken.stamps):
+                continue
+            part = _part(split.stamps, taken)
             writer.append(which, part)
             for target, kind in _KINDS.items():
                 counts[f"{which}_{kind}"] += int((part.targets == target).sum())
-        masked += sum(int((done.masked == 1).sum()) for _, done in window)
+        masked += int((window.masked == 1).sum())
     for name, count in counts.items():
         if not count:
             raise DatasetError(f"no stamp that can be used is left for {name.replace('_', ', ')}")
@@ -236,64 +234,60 @@ def _job_size(treatment: Treatment) -> int:
     return int(np.clip(_JOB_BYTES // (4 * features), 1, _LARGEST_JOB))
 
 
-def _job(split: _Split, rows: NDArray[np.int64]) -> Job:
+@dataclass(frozen=True)
+class _Task:
+    """A job, the window of its features, the place of the first in it, and if it is the last."""
+
+    job: Job
+    window: Window
+    first: int
+    is_last: bool
+
+
+def _tasks(
+    split: _Split,
+    order: NDArray[np.int64],
+    size: int,
+    treatment: Treatment,
+    rng: np.random.Generator,
+) -> Iterator[_Task]:
+    """Give the stamps in this order, in jobs of some size, and begin a window every few jobs."""
     stamps = split.stamps
-    return Job(stamps.folder, stamps.files[rows], stamps.planes[rows], split.is_train[rows])
+    for start in range(0, len(order), _JOBS_A_WINDOW * size):
+        some = order[start : start + _JOBS_A_WINDOW * size]
+        is_train = split.is_train[some]
+        window = Window(some, is_train, treatment, rng)
+        for first in range(0, len(some), size):
+            place = slice(first, first + size)
+            rows = some[place]
+            job = Job(stamps.folder, stamps.files[rows], stamps.planes[rows], is_train[place])
+            yield _Task(job, window, first, first + size >= len(some))
 
 
-def _announced(jobs: Iterable[Job]) -> Generator[Job, None, None]:
-    """Let the disk read for the next jobs while one is at work."""
-    waiting: deque[Job] = deque()
-    for job in jobs:
-        announce_crops(job.folder, job.files, job.planes)
-        waiting.append(job)
-        if len(waiting) > _ANNOUNCED:
+def _announced(tasks: Iterable[_Task]) -> Generator[_Task, None, None]:
+    """Let the disk read for the next tasks while one is at work: more and more, so as to begin."""
+    waiting: deque[_Task] = deque()
+    lead = 0
+    for task in tasks:
+        announce_crops(task.job.folder, task.job.files, task.job.planes)
+        waiting.append(task)
+        if len(waiting) > lead:
+            lead = min(lead + 1, _ANNOUNCED)
             yield waiting.popleft()
     yield from waiting
 
 
-def _windows(done: Iterable[_Done]) -> Iterator[list[_Done]]:
-    """Gather jobs so many at a time."""
-    jobs = iter(done)
-    while window := list(islice(jobs, _JOBS_A_WINDOW)):
-        yield window
+def _fill(treatment: Treatment, task: _Task) -> Window | None:
+    """Put the features of a job into its window; give the window if this was its last job."""
+    task.window.put(task.first, make_features(task.job, treatment))
+    return task.window if task.is_last else None
 
 
-def _parts(
-    window: Sequence[_Done], split: _Split, rng: np.random.Generator
-) -> Iterator[tuple[str, Part]]:
-    """Give the rows of both parts that a window has, those that train in a random order."""
-    pixels = [done.pixels for _, done in window]
-    rows = np.concatenate([places[done.rows] for places, done in window])
-    masked, seeing = (
-        np.concatenate([getattr(done, name)[done.rows] for _, done in window])
-        for name in ("masked", "seeing")
-    )
-    for side, which in _SIDES.items():
-        chosen = np.flatnonzero(split.is_train[rows] == (side == TRAIN))
-        if not len(chosen):
-            continue
-        chosen = rng.permutation(chosen) if side == TRAIN else chosen
-        described = split.stamps.select(rows[chosen])
-        traits = {**described.traits, "seeing": seeing[chosen], "masked": masked[chosen]}
-        yield which, _part(described, _gather(pixels, chosen, len(rows)), traits)
-
-
-def _gather(
-    jobs: Sequence[NDArray[np.float32]], chosen: NDArray[np.int64], count: int
-) -> NDArray[np.float32]:
-    """Give the chosen of all stamps of some jobs in their order, each copied only once."""
-    gathered = np.empty((len(chosen) + 1, *jobs[0].shape[1:]), np.float32)
-    places = np.full(count, len(chosen))  # the last row takes those that are not chosen
-    places[chosen] = np.arange(len(chosen))
-    ends = np.cumsum([len(stamps) for stamps in jobs])
-    for stamps, to in zip(jobs, np.split(places, ends), strict=False):
-        gathered[to] = stamps
-    return gathered[:-1]
-
-
-def _part(stamps: Catalogue, pixels: NDArray[np.float32], traits: dict[str, NDArray[Any]]) -> Part:
-    return Part(pixels, stamps.targets, stamps.names, stamps.objects, stamps.mag, traits)
+def _part(stamps: Catalogue, taken: Taken) -> Part:
+    """Describe features."""
+    rows = stamps.select(taken.stamps)
+    traits = {**rows.traits, "seeing": taken.seeing, "masked": taken.masked}
+    return Part(taken.pixels, rows.targets, rows.names, rows.objects, rows.mag, traits)
 
 
 def _report(output: Path, results: Mapping[str, Any]) -> None:
