@@ -255,7 +255,7 @@ def _split(lines: Sequence[str], *, has_header: bool) -> Columns:
 
 
 def _longest(texts: NDArray[np.bytes_]) -> int:
-    """Give the length of the longest text, at least 1; a tenth of the time of `numpy.strings`."""
+    """Give the length of the longest text, at least 1."""
     is_used = texts.view(np.uint8).reshape(len(texts), -1).any(axis=0)
     return 1 + int(np.flatnonzero(is_used).max(initial=0))
 
