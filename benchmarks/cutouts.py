@@ -29,9 +29,6 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from astropy.nddata import Cutout2D, NoOverlapError
-from astropy.table import Table
-from astropy.wcs import WCS
 
 from realbogus.cli import ArgumentParser, run
 from realbogus.cutouts import ExposureJob, Sources, cut_exposure, make_folders
@@ -45,6 +42,7 @@ _IN_EACH = 3_000
 _DECODINGS = 5
 _CHECKED = 2_000
 
+# What only rivals need is imported by them: every process would import it too.
 _Racer = Callable[[Path], object]
 
 
@@ -99,6 +97,8 @@ def _benchmark(options: argparse.Namespace) -> None:
 
 def _require_same_pixels(image: Path) -> None:
     """Compare stamps with those of astropy's `Cutout2D`."""
+    from astropy.nddata import Cutout2D
+
     sources = _sources(image, _CHECKED)
     with _scratch() as folder:
         case = _Case(image, sources, "cube", folder)
@@ -209,7 +209,7 @@ def _read_with_astropy(image: Path) -> object:
 
 
 def _read_with_fitsio(image: Path) -> object:
-    import fitsio  # not above, since every process would import it
+    import fitsio
 
     with fitsio.FITS(str(image)) as hdus:
         return hdus[1].read()
@@ -223,6 +223,10 @@ _READERS: Mapping[str, Callable[[Path], object]] = {
 
 def _astropy_loop(case: _Case) -> None:
     """Cut as the manual of astropy shows, and write the same number of files."""
+    from astropy.nddata import Cutout2D, NoOverlapError
+    from astropy.table import Table
+    from astropy.wcs import WCS
+
     folder = case.folder
     with fits.open(case.image, memmap=False) as hdus:
         data, wcs, mask = hdus[1].data, WCS(hdus[1].header), hdus[1].header.get("MASKVAL")
@@ -246,6 +250,7 @@ def _astropy_loop(case: _Case) -> None:
 
 def _astrocut(case: _Case) -> None:
     from astrocut import FITSCutout
+    from astropy.wcs import WCS
 
     with fits.open(case.image, memmap=False) as hdus:
         wcs = WCS(hdus[1].header)
