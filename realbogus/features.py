@@ -194,7 +194,7 @@ class Window:
         self._pixels[places] = features.pixels
         self._is_there[places] = True
 
-    def take(self, *, train: bool) -> "Taken":
+    def take(self, *, train: bool) -> Taken:
         """Give the features that were put in and that train, or those that do not."""
         side = slice(self._train_count) if train else slice(self._train_count, None)
         rows, pixels, is_there = self._rows[side], self._pixels[side], self._is_there[side]
