@@ -42,6 +42,9 @@ _NUMBER_KINDS = [
     ("dec", "S1"),
 ]
 _NUMBERS_FORM = " ".join(["%.10g"] * _NUMBERS)
+# By so much texts may be longer than those of the first row, as numbers in names grow, before rows are
+# taken apart again.
+_SPARE_WIDTH = 8
 _NAN = float("nan")
 
 
@@ -239,7 +242,7 @@ def _split(lines: Sequence[str], *, has_header: bool) -> Columns:
     """Take rows apart; ValueError if they are not all rows."""
     if not has_header or not lines or not "".join(lines).isascii():
         raise ValueError
-    width = 1 + max(map(len, lines[0].split()))
+    width = max(map(len, lines[0].split())) + _SPARE_WIDTH
     while True:
         kinds = [*_NUMBER_KINDS, *((name, f"S{width}") for name in _TEXTS)]
         table = np.loadtxt(lines, kinds, comments=None, ndmin=1)
