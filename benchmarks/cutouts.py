@@ -34,6 +34,8 @@ from realbogus.cli import ArgumentParser, run
 from realbogus.cutouts import ExposureJob, Sources, cut_exposure, make_folders
 from realbogus.parallel import open_workers
 
+# What only rivals need they import themselves: every worker process imports this file, too.
+
 _SIZE = 40
 _ASTROCUT_MOST = 20
 _COUNTS = (20, 300, 3_000, 12_000)
@@ -42,7 +44,6 @@ _IN_EACH = 3_000
 _DECODINGS = 5
 _CHECKED = 2_000
 
-# What only rivals need is imported by them: every process would import it too.
 _Racer = Callable[[Path], object]
 
 

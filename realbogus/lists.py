@@ -42,7 +42,7 @@ _NUMBER_KINDS = [
     ("dec", "S1"),
 ]
 _NUMBERS_FORM = " ".join(["%.10g"] * _NUMBERS)
-# By so much texts may be longer than those of the first row, as numbers in names grow, before rows are
+# So much longer than those of the first row may texts be, as numbers in names grow, before rows are
 # taken apart again.
 _SPARE_WIDTH = 8
 _NAN = float("nan")

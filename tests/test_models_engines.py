@@ -68,7 +68,7 @@ def test_a_predecessors_network_of_other_layers_scores_as_in_keras(suffix, tmp_p
 @pytest.mark.parametrize(
     ("kernel", "pool", "padding"),
     [
-        (2, 3, [0, 0, 1, 1]),  # 20 px: nothing could be left out but more than the padding
+        (2, 3, [0, 0, 1, 1]),  # 2 of 20 rows are in no window, and the padding is 1
         (3, 7, [1, 1, 1, 1]),
         ((4, 5), 3, [1, 2, 0, 0]),  # 2 rows and 2 columns of 20 are in no window of 3
         (2, (2, 4), [0, 0, 1, 1]),
