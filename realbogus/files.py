@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Self, TextIO
 
 from realbogus.errors import ConfigError, FormatError, RealBogusError
 
@@ -190,8 +190,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     FormatError
         If it is missing, or is not text.
     """
-    for first, lines in read_blocks(path):
-        yield from enumerate(lines, first)
+    with _open_text(path) as stream:
+        yield from enumerate(stream, 1)
 
 
 def read_blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -203,15 +203,10 @@ def read_blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
         If it is missing, or is not text.
     """
     first = 1
-    try:
-        with path.open(encoding="utf-8") as stream:
-            while lines := stream.readlines(_BLOCK_LENGTH):
-                yield first, lines
-                first += len(lines)
-    except FileNotFoundError as error:
-        raise FormatError(f"{path}: no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path}: not a text file that can be read") from error
+    with _open_text(path) as stream:
+        while lines := stream.readlines(_BLOCK_LENGTH):
+            yield first, lines
+            first += len(lines)
 
 
 def flush_to_disk(path: Path) -> None:
@@ -221,3 +216,14 @@ def flush_to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _open_text(path: Path) -> Iterator[TextIO]:
+    try:
+        with path.open(encoding="utf-8") as stream:
+            yield stream
+    except FileNotFoundError as error:
+        raise FormatError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise FormatError(f"{path}: not a text file that can be read") from error

@@ -67,9 +67,10 @@ class Catalogue:
     def names(self) -> NDArray[np.bytes_]:
         """The stamps' names without their folders; ``cube.fits[7]`` of a plane."""
         names = np.strings.rpartition(self.files, b"/")[2]
-        in_cubes = np.strings.add(names, [b"[%d]" % plane for plane in self.planes.tolist()])
+        planes, which = number_values(self.planes)
+        ends = np.array([b"[%d]" % plane if plane >= 0 else b"" for plane in planes.tolist()])
         width = f"S{self.files.dtype.itemsize + _LONGEST_PLANE + 2}"  # that of any other rows too
-        return np.where(self.planes < 0, names, in_cubes).astype(width)
+        return np.strings.add(names, ends[which]).astype(width)
 
     @property
     def traits(self) -> dict[str, NDArray[Any]]:

@@ -1,5 +1,8 @@
 import math
 import os
+import platform
+import subprocess
+import sys
 import threading
 import time
 
@@ -180,15 +183,19 @@ def test_items_are_read_one_ahead_by_one_thread_that_also_ends():
         finally:
             ended.append(threading.get_ident())
 
-    found = read_ahead(items())
-    assert [next(found), next(found)] == [0, 1]
-    while len(taken) < 3:
-        time.sleep(0.001)
-    time.sleep(0.02)
-    assert taken == [0, 1, 2]
-    found.close()
+    def settled(count):
+        while len(taken) < count:
+            time.sleep(0.001)
+        time.sleep(0.02)
+        return taken
+
+    with read_ahead(items()) as found:
+        assert settled(1) == [0]
+        assert [next(found), next(found)] == [0, 1]
+        assert settled(3) == [0, 1, 2]
     assert ended == list(threads) != [threading.get_ident()]
-    assert list(read_ahead(items())) == [0, 1, 2, 3, 4]
+    with read_ahead(items()) as found:
+        assert list(found) == [0, 1, 2, 3, 4]
 
 
 def test_an_error_while_reading_ahead_comes_at_its_place():
@@ -196,10 +203,10 @@ def test_an_error_while_reading_ahead_comes_at_its_place():
         yield 1
         raise ImageError("02a.fz: truncated")
 
-    found = read_ahead(items())
-    assert next(found) == 1
-    with pytest.raises(ImageError, match="truncated"):
-        next(found)
+    with read_ahead(items()) as found:
+        assert next(found) == 1
+        with pytest.raises(ImageError, match="truncated"):
+            next(found)
 
 
 def test_what_runs_in_the_background_is_not_begun_twice_and_ends_before_the_block_does():
@@ -253,3 +260,26 @@ def test_a_failure_in_the_background_is_raised_at_the_end():
 
     with pytest.raises(OSError, match="disk"), in_background(work) as begin:
         begin()
+
+
+FAULTS = """
+import resource, sys, numpy as np
+from realbogus.parallel import keep_freed_memory
+keep_freed_memory() if sys.argv[1] == "kept" else None
+def use():
+    arrays = [np.ones(200_000, np.float32) for _ in range(6)]
+use()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    use()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def test_memory_that_arrays_leave_is_kept_for_the_next_ones():
+    assert platform.libc_ver()[0] == "glibc", "run the tests on Debian or Ubuntu"
+    kept, returned = (
+        int(subprocess.run([sys.executable, "-c", FAULTS, how], capture_output=True).stdout)
+        for how in ("kept", "returned")
+    )
+    assert kept < 500 < 10_000 < returned

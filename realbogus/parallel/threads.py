@@ -63,17 +63,20 @@ def map_ordered(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def read_ahead(items: Generator[Item, None, None]) -> Iterator[Item]:
-    """Give items in their order; a thread gets the next one while this one is worked on.
+@contextmanager
+def read_ahead(items: Generator[Item, None, None]) -> Iterator[Iterator[Item]]:
+    """Let a thread get the first item at once, and then the next one while one is worked on.
 
     Only that thread ever runs ``items``.
+
+    Yields
+    ------
+    iterator
+        Gives the items in their order.
     """
     with ThreadPoolExecutor(1) as pool:
         try:
-            coming: Future[list[Item]] = pool.submit(_take_one, items)
-            while item := coming.result():
-                coming = pool.submit(_take_one, items)
-                yield from item
+            yield _one_ahead(pool, items, pool.submit(_take_one, items))
         finally:
             pool.submit(items.close).result()
 
@@ -100,6 +103,12 @@ def in_background(function: Callable[[], None]) -> Iterator[Callable[[], None]]:
         yield begin
         for last in begun:
             last.result()
+
+
+def _one_ahead(pool: Executor, items: Iterator[Item], coming: Future[list[Item]]) -> Iterator[Item]:
+    while item := coming.result():
+        coming = pool.submit(_take_one, items)
+        yield from item
 
 
 def _take_one(items: Iterator[Item]) -> list[Item]:

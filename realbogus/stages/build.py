@@ -4,7 +4,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from realbogus.features import (
 from realbogus.files import require_readable_file, require_writable_folder
 from realbogus.normalisation import canonical_name
 from realbogus.options import available_cores
-from realbogus.parallel import map_ordered, progress, read_ahead
+from realbogus.parallel import keep_freed_memory, map_ordered, progress, read_ahead
 from realbogus.provenance import identify
 from realbogus.recipes import Recipe, already_made
 from realbogus.seeing import TOLD
@@ -122,19 +122,27 @@ def build_dataset(
         "holdoutNights": list(holdout_nights) or None,
         "seed": seed,
     }
-    recipe = Recipe("build", options, {"good": identify(good), "bad": identify(bad)})
-    if already_made(output, read_dataset_recipe(output) if output.exists() else None, recipe):
+    wanted = partial(Recipe, "build", options, {"good": identify(good), "bad": identify(bad)})
+    if output.exists() and already_made(output, read_dataset_recipe(output), wanted()):
         return
     require_writable_folder(output.parent)
+    keep_freed_memory()
     rng = np.random.default_rng(seed)
     selection = select_stamps(good, bad, skew=skew, rng=rng)
     split = _split(selection.stamps, test_fraction, tuple(holdout_nights), rng)
     turns = ROTATIONS[rotation] if rotation else ()
     treatment = Treatment(Cut(extent, extension, mask_value), normalisation, turns, psf)
-    with DatasetWriter.create(output) as writer:
-        counts = _write(writer, split, treatment, rng, workers)
+    order = reading_order(split.stamps.files, split.stamps.planes, rng)
+    with (
+        read_ahead(_announced(_tasks(split, order, treatment, rng))) as tasks,
+        DatasetWriter.create(output) as writer,
+    ):
+        recipe = wanted()
+        filled = map_ordered(partial(_fill, treatment), tasks, workers=workers or available_cores())
+        total = math.ceil(len(split.stamps) / _job_size(treatment))
+        counts = _write(writer, split.stamps, progress(filled, label="stamps", total=total))
         results = {**counts, **selection.results, **split.results}
-        writer.finish(Recipe(recipe.stage, options, recipe.inputs, results))
+        writer.finish(replace(recipe, results=results))
     _report(output, results)
 
 
@@ -198,27 +206,19 @@ def _split(
 
 
 def _write(
-    writer: DatasetWriter,
-    split: _Split,
-    treatment: Treatment,
-    rng: np.random.Generator,
-    workers: int | None,
+    writer: DatasetWriter, stamps: Catalogue, filled: Iterable[Window | None]
 ) -> dict[str, int]:
-    """Read, treat and write all stamps, and count what was written."""
-    size = _job_size(treatment)
-    order = reading_order(split.stamps.files, split.stamps.planes, rng)
-    tasks = read_ahead(_announced(_tasks(split, order, size, treatment, rng)))
-    filled = map_ordered(partial(_fill, treatment), tasks, workers=workers or available_cores())
+    """Write the windows as they are filled, and count what was written."""
     counts = {f"{side}_{kind}": 0 for side in _SIDES.values() for kind in _KINDS.values()}
     masked = 0
-    for window in progress(filled, label="stamps", total=math.ceil(len(order) / size)):
+    for window in filled:
         if window is None:
             continue
         for side, which in _SIDES.items():
             taken = window.take(train=side == TRAIN)
             if not len(taken.stamps):
                 continue
-            part = _part(split.stamps, taken)
+            part = _part(stamps, taken)
             writer.append(which, part)
             for target, kind in _KINDS.items():
                 counts[f"{which}_{kind}"] += int((part.targets == target).sum())
@@ -245,14 +245,10 @@ class _Task:
 
 
 def _tasks(
-    split: _Split,
-    order: NDArray[np.int64],
-    size: int,
-    treatment: Treatment,
-    rng: np.random.Generator,
+    split: _Split, order: NDArray[np.int64], treatment: Treatment, rng: np.random.Generator
 ) -> Iterator[_Task]:
-    """Give the stamps in this order, in jobs of some size, and begin a window every few jobs."""
-    stamps = split.stamps
+    """Give the stamps in this order, in jobs, and begin a window every few jobs."""
+    stamps, size = split.stamps, _job_size(treatment)
     for start in range(0, len(order), _JOBS_A_WINDOW * size):
         some = order[start : start + _JOBS_A_WINDOW * size]
         is_train = split.is_train[some]

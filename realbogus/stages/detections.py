@@ -269,10 +269,11 @@ _Pair = tuple[ScoreJob, ExposureScores]
 
 def _score(plan: _Plan, targets: _Targets, workers: Workers) -> Iterator[_Pair]:
     """Score exposures, in their order; the next are read while these are scored."""
-    for jobs in read_ahead(_read_jobs(plan, targets)):
-        places = {job.obs: job for job in jobs}
-        done = dict(workers.map(_score_named, jobs, on_death=_worker_died))
-        yield from ((places[obs], done[obs]) for obs in places)
+    with read_ahead(_read_jobs(plan, targets)) as coming:
+        for jobs in coming:
+            places = {job.obs: job for job in jobs}
+            done = dict(workers.map(_score_named, jobs, on_death=_worker_died))
+            yield from ((places[obs], done[obs]) for obs in places)
 
 
 def _score_named(job: ScoreJob) -> tuple[str, ExposureScores]:
