@@ -33,13 +33,14 @@ _AHEAD = 3
 
 
 def map_ordered(
-    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int = _AHEAD
 ) -> Iterator[Result]:
     """Call ``function`` on every item in ``workers`` threads, and give results in their order.
 
     For work on arrays, for which NumPy lets go of the interpreter: threads start at once and share
-    the memory. Only a few items more than were given back are taken and worked on, so that neither
-    the items nor the results fill the memory. With one worker everything happens in this thread.
+    the memory. Only so many items for each worker are taken and worked on ``ahead`` of those that
+    were given back, so that neither the items nor the results fill the memory. With one worker
+    everything happens in this thread.
 
     Raises
     ------
@@ -50,15 +51,15 @@ def map_ordered(
     if workers == 1:
         yield from map(function, items)
         return
-    ahead: deque[Future[Result]] = deque()
+    waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for item in items:
-                ahead.append(pool.submit(function, item))
-                if len(ahead) > _AHEAD * workers:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > ahead * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

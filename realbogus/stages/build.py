@@ -44,6 +44,8 @@ _KINDS = {1: "real", 0: "bogus"}
 _JOB_BYTES = 4 * 2**20
 _JOBS_A_WINDOW = 16
 _LARGEST_JOB = 1024
+# Jobs for each worker while a window is written, and jobs that the disk reads for meanwhile.
+_AHEAD = 8
 _ANNOUNCED = 8
 
 
@@ -126,19 +128,20 @@ def build_dataset(
     if output.exists() and already_made(output, read_dataset_recipe(output), wanted()):
         return
     require_writable_folder(output.parent)
-    keep_freed_memory()
     rng = np.random.default_rng(seed)
     selection = select_stamps(good, bad, skew=skew, rng=rng)
     split = _split(selection.stamps, test_fraction, tuple(holdout_nights), rng)
     turns = ROTATIONS[rotation] if rotation else ()
     treatment = Treatment(Cut(extent, extension, mask_value), normalisation, turns, psf)
     order = reading_order(split.stamps.files, split.stamps.planes, rng)
+    keep_freed_memory()
     with (
         read_ahead(_announced(_tasks(split, order, treatment, rng))) as tasks,
         DatasetWriter.create(output) as writer,
     ):
         recipe = wanted()
-        filled = map_ordered(partial(_fill, treatment), tasks, workers=workers or available_cores())
+        workers = workers or available_cores()
+        filled = map_ordered(partial(_fill, treatment), tasks, workers=workers, ahead=_AHEAD)
         total = math.ceil(len(split.stamps) / _job_size(treatment))
         counts = _write(writer, split.stamps, progress(filled, label="stamps", total=total))
         results = {**counts, **selection.results, **split.results}
