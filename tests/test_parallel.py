@@ -119,12 +119,13 @@ def test_ordered_results_come_in_the_order_of_the_items(workers):
     ]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_only_a_few_items_are_taken_ahead(workers):
+@pytest.mark.parametrize(("workers", "ahead", "most"), [(1, 20, 1), (2, 0, 7), (2, 20, 21)])
+def test_only_a_few_items_are_taken_ahead(workers, ahead, most):
     taken = []
-    results = map_ordered(str, (taken.append(n) or n for n in range(1000)), workers=workers)
+    items = (taken.append(n) or n for n in range(1000))
+    results = map_ordered(str, items, workers=workers, ahead=ahead)
     assert next(results) == "0"
-    assert len(taken) <= 8
+    assert len(taken) == most
     results.close()
 
 

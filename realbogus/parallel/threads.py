@@ -33,14 +33,14 @@ _AHEAD = 3
 
 
 def map_ordered(
-    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int = _AHEAD
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int = 0
 ) -> Iterator[Result]:
     """Call ``function`` on every item in ``workers`` threads, and give results in their order.
 
     For work on arrays, for which NumPy lets go of the interpreter: threads start at once and share
-    the memory. Only so many items for each worker are taken and worked on ``ahead`` of those that
-    were given back, so that neither the items nor the results fill the memory. With one worker
-    everything happens in this thread.
+    the memory. Only a few items more than were given back are taken and worked on, three for each
+    worker or ``ahead`` if that is more, so that neither the items nor the results fill the memory.
+    With one worker everything happens in this thread.
 
     Raises
     ------
@@ -51,12 +51,13 @@ def map_ordered(
     if workers == 1:
         yield from map(function, items)
         return
+    most = max(_AHEAD * workers, ahead)
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(function, item))
-                if len(waiting) > ahead * workers:
+                if len(waiting) > most:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -44,8 +44,8 @@ _KINDS = {1: "real", 0: "bogus"}
 _JOB_BYTES = 4 * 2**20
 _JOBS_A_WINDOW = 16
 _LARGEST_JOB = 1024
-# Jobs for each worker while a window is written, and jobs that the disk reads for meanwhile.
-_AHEAD = 8
+# Jobs that keep the workers busy while a window is written, and those that the disk reads for.
+_AHEAD = 2 * _JOBS_A_WINDOW
 _ANNOUNCED = 8
 
 
