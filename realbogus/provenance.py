@@ -9,7 +9,7 @@ from realbogus.lists import read_list_recipe
 from realbogus.models.files import read_model_recipe
 from realbogus.pages import read_page_recipe
 from realbogus.parquet import read_parquet_recipe
-from realbogus.plots.figures import SUFFIXES, read_figure_recipe
+from realbogus.plots.formats import SUFFIXES, read_figure_recipe
 from realbogus.recipes import Input, Recipe
 from realbogus.scores import read_score_recipe
 

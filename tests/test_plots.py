@@ -14,14 +14,8 @@ from realbogus.errors import ConfigError, FormatError
 from realbogus.intervals import area, operating_points
 from realbogus.known import KnownObjects
 from realbogus.metrics import Rates
-from realbogus.plots.figures import (
-    COLOURS,
-    SUFFIXES,
-    line_style,
-    read_figure_recipe,
-    require_figure_suffix,
-    save_figure,
-)
+from realbogus.plots.figures import COLOURS, line_style, save_figure
+from realbogus.plots.formats import SUFFIXES, read_figure_recipe, require_figure_suffix
 from realbogus.plots.rates import Look, Run, draw_rates, thin
 from realbogus.plots.recall import draw_recall
 from tests.helpers import draw_sample, make_recipe

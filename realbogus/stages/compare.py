@@ -14,7 +14,8 @@ from realbogus.errors import ConfigError, FormatError, ReleaseError
 from realbogus.files import require_readable_file, require_writable_folder
 from realbogus.metrics import Interval, number_objects
 from realbogus.plots.comparison import draw_comparison
-from realbogus.plots.figures import read_figure_recipe, require_figure_suffix, save_figure
+from realbogus.plots.figures import save_figure
+from realbogus.plots.formats import read_figure_recipe, require_figure_suffix
 from realbogus.provenance import identify
 from realbogus.recipes import Recipe, already_made
 from realbogus.scores import Scores, read_scores

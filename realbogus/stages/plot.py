@@ -8,7 +8,8 @@ from realbogus.errors import ConfigError, FormatError
 from realbogus.files import require_writable_folder
 from realbogus.intervals import Sample, area, operating_points
 from realbogus.options import require_choice
-from realbogus.plots.figures import read_figure_recipe, require_figure_suffix, save_figure
+from realbogus.plots.figures import save_figure
+from realbogus.plots.formats import read_figure_recipe, require_figure_suffix
 from realbogus.plots.rates import SCALES, Look, Run, draw_rates, thin
 from realbogus.provenance import identify
 from realbogus.recipes import Recipe, already_made

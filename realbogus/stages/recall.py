@@ -13,7 +13,8 @@ from realbogus.errors import ConfigError
 from realbogus.files import require_writable_folder
 from realbogus.intervals import Sample, point
 from realbogus.known import KnownObjects, read_known_objects
-from realbogus.plots.figures import read_figure_recipe, require_figure_suffix, save_figure
+from realbogus.plots.figures import save_figure
+from realbogus.plots.formats import read_figure_recipe, require_figure_suffix
 from realbogus.plots.recall import SHOWN, draw_recall
 from realbogus.provenance import identify
 from realbogus.recipes import Recipe, already_made

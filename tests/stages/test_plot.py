@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from realbogus.errors import ConfigError, FormatError, RecipeError
-from realbogus.plots.figures import read_figure_recipe
+from realbogus.plots.formats import read_figure_recipe
 from realbogus.scores import Scores, write_scores
 from realbogus.stages.plot import plot_results
 from tests.helpers import make_recipe

@@ -3,7 +3,7 @@ import pytest
 from realbogus.dataset import read_columns
 from realbogus.errors import ConfigError, RecipeError
 from realbogus.plots import recall as drawing
-from realbogus.plots.figures import read_figure_recipe
+from realbogus.plots.formats import read_figure_recipe
 from realbogus.stages import recall as stage
 from realbogus.stages.recall import plot_recall
 
