@@ -139,7 +139,7 @@ def build_dataset(
         read_ahead(_announced(_tasks(split, order, treatment, rng))) as tasks,
         DatasetWriter.create(output) as writer,
     ):
-        recipe = wanted()
+        recipe = wanted()  # looks for versions while the disk reads
         workers = workers or available_cores()
         filled = map_ordered(partial(_fill, treatment), tasks, workers=workers, ahead=_AHEAD)
         total = math.ceil(len(split.stamps) / _job_size(treatment))
