@@ -100,14 +100,13 @@ def read_crops(
     pixels = np.empty((len(files), cut.side, cut.side), np.float32)
     seeing = np.full(len(files), np.nan, np.float32)
     base = os.fsencode(folder)
-    buffer = _Buffer()
     for start, stop in _runs(files, planes):
         path = os.path.join(base, files[start])  # noqa: PTH118 - ten times as fast as pathlib
         if planes[start] < 0:
             seeing[start] = _read_file(path, cut, pixels[start])
         else:
             run = slice(start, stop)
-            seeing[run] = _read_planes(path, planes[run], cut, pixels[run], buffer)
+            seeing[run] = _read_planes(path, planes[run], cut, pixels[run])
     return Crops(pixels, seeing)
 
 
@@ -192,25 +191,8 @@ def _announce(path: bytes, planes: NDArray[np.integer]) -> None:
         os.close(descriptor)
 
 
-class _Buffer:
-    """Memory to read into again and again: of a new object the system clears every page first."""
-
-    def __init__(self) -> None:
-        self._bytes = np.empty(0, np.uint8)
-
-    def read(self, descriptor: int, begin: int, size: int) -> NDArray[np.uint8]:
-        """Read so many bytes of a file, fewer at its end; they are there until the next are."""
-        if len(self._bytes) < size:
-            self._bytes = np.empty(size, np.uint8)
-        return self._bytes[: os.preadv(descriptor, [self._bytes.data[:size]], begin)]
-
-
 def _read_planes(
-    path: bytes,
-    planes: NDArray[np.integer],
-    cut: Cut,
-    target: NDArray[np.float32],
-    buffer: _Buffer,
+    path: bytes, planes: NDArray[np.integer], cut: Cut, target: NDArray[np.float32]
 ) -> float:
     """Read ascending planes of a cube into ``target``, and give their seeing."""
     try:
@@ -227,7 +209,7 @@ def _read_planes(
             return _read_other_cube(path, planes, cut, target)
         _require_planes(path, planes, layout.shape[0])
         for rows in _stretches(planes, layout.plane_bytes):
-            cube = _stretch(path, descriptor, layout, planes[rows], buffer)
+            cube = _stretch(path, descriptor, layout, planes[rows])
             _place(path, cube, cut, target[rows])
         return card_number(header, _SEEING.encode(), layout)
     except StampError:
@@ -268,14 +250,14 @@ def _stretches(planes: NDArray[np.integer], plane_bytes: int) -> Iterator[slice]
 
 
 def _stretch(
-    path: bytes, descriptor: int, layout: Layout, planes: NDArray[np.integer], buffer: _Buffer
+    path: bytes, descriptor: int, layout: Layout, planes: NDArray[np.integer]
 ) -> NDArray[Any]:
     """Read from the first to the last of the planes, and give those asked for."""
     begin, size = _extent_of(planes, layout)
-    content = buffer.read(descriptor, begin, size)
+    content = os.pread(descriptor, size, begin)
     if len(content) != size:
         raise StampError(f"{_path(path)}: ends before its plane {planes[-1]}")
-    cube = content.view(layout.dtype).reshape(-1, *layout.shape[1:])
+    cube = np.frombuffer(content, layout.dtype).reshape(-1, *layout.shape[1:])
     return cube if len(cube) == len(planes) else cube[planes - planes[0]]
 
 

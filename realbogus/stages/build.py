@@ -124,8 +124,8 @@ def build_dataset(
         "holdoutNights": list(holdout_nights) or None,
         "seed": seed,
     }
-    wanted = partial(Recipe, "build", options, {"good": identify(good), "bad": identify(bad)})
-    if output.exists() and already_made(output, read_dataset_recipe(output), wanted()):
+    recipe = Recipe("build", options, {"good": identify(good), "bad": identify(bad)})
+    if already_made(output, read_dataset_recipe(output) if output.exists() else None, recipe):
         return
     require_writable_folder(output.parent)
     rng = np.random.default_rng(seed)
@@ -139,7 +139,6 @@ def build_dataset(
         read_ahead(_announced(_tasks(split, order, treatment, rng))) as tasks,
         DatasetWriter.create(output) as writer,
     ):
-        recipe = wanted()  # looks for versions while the disk reads
         workers = workers or available_cores()
         filled = map_ordered(partial(_fill, treatment), tasks, workers=workers, ahead=_AHEAD)
         total = math.ceil(len(split.stamps) / _job_size(treatment))
