@@ -11,6 +11,7 @@ config       ``config.yaml``
 recipes      what made a file
 options      option values as people type them: nights, lists of files
 exposures    what the names of exposures and stamps say
+words        tables of words
 lists        ``good.txt``, ``bad.txt``: position, object and stamp in one row
 records      records that wait in a nameless file
 scores       score files
@@ -42,6 +43,7 @@ blocks       many stamps read at once
 features     stamps cropped, turned and normalised
 triage       images treated for their classifiers, apart from those that can't be
 parallel     processes, a Dask cluster, and threads that wait
+prefetch     files brought from the disk early
 selection    which of the listed stamps make a data set
 dataset      training sets in HDF5
 traits, evaluation   what is known of scored detections, and what a report says of them

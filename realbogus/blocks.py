@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from realbogus.fitsfiles import FitsImage, Header, header_value, read_fits
 from realbogus.plainfits import LONGEST_HEADER, Layout, card_number, find_layout
 from realbogus.stamps import crop_window
 
-__all__ = ["Crops", "Cut", "announce_crops", "crop_stamps", "read_crops"]
+__all__ = ["Crops", "Cut", "OpenCubes", "announce_crops", "crop_stamps", "read_crops"]
 
 _FIRST_READ = 32 * 1024
 _SHORT_HEADER = 4 * 2880
@@ -75,8 +75,66 @@ class Crops:
     seeing: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class _Cube:
+    """A cube that is open: its descriptor, its layout if it is plain and whole, its seeing."""
+
+    descriptor: int
+    layout: Layout | None
+    seeing: float
+
+
+class OpenCubes:
+    """Cubes that stay open, since several threads read many parts of each.
+
+    Parameters
+    ----------
+    most : int
+        So many are kept.
+    """
+
+    def __init__(self, most: int = 256) -> None:
+        self._most = most
+        self._kept: dict[bytes, _Cube] = {}
+
+    def __enter__(self) -> "OpenCubes":
+        """Nothing is open."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close what is open."""
+        while self._kept:
+            os.close(self._kept.popitem()[1].descriptor)
+
+    @contextmanager
+    def opened(self, path: bytes) -> Iterator[_Cube]:
+        """Give a cube, opened now or before.
+
+        Raises
+        ------
+        OSError
+            If it can't be opened or read.
+        """
+        kept = self._kept.get(path)
+        if kept is not None:
+            yield kept
+            return
+        cube = _open_cube(path)
+        if len(self._kept) < self._most and self._kept.setdefault(path, cube) is cube:
+            yield cube
+            return
+        try:
+            yield cube
+        finally:
+            os.close(cube.descriptor)
+
+
 def read_crops(
-    folder: Path, files: NDArray[np.bytes_], planes: NDArray[np.integer], cut: Cut
+    folder: Path,
+    files: NDArray[np.bytes_],
+    planes: NDArray[np.integer],
+    cut: Cut,
+    cubes: OpenCubes | None = None,
 ) -> Crops:
     """Read the middles of stamps.
 
@@ -91,6 +149,8 @@ def read_crops(
         ascend are read together.
     cut : Cut
         What to read of each.
+    cubes : OpenCubes, optional
+        Keeps cubes open for the next call.
 
     Raises
     ------
@@ -99,14 +159,14 @@ def read_crops(
     """
     pixels = np.empty((len(files), cut.side, cut.side), np.float32)
     seeing = np.full(len(files), np.nan, np.float32)
-    base = os.fsencode(folder)
+    base, cubes = os.fsencode(folder), cubes or OpenCubes(most=0)
     for start, stop in _runs(files, planes):
         path = os.path.join(base, files[start])  # noqa: PTH118 - ten times as fast as pathlib
         if planes[start] < 0:
             seeing[start] = _read_file(path, cut, pixels[start])
         else:
             run = slice(start, stop)
-            seeing[run] = _read_planes(path, planes[run], cut, pixels[run])
+            seeing[run] = _read_planes(path, planes[run], cut, pixels[run], cubes)
     return Crops(pixels, seeing)
 
 
@@ -192,13 +252,30 @@ def _announce(path: bytes, planes: NDArray[np.integer]) -> None:
 
 
 def _read_planes(
-    path: bytes, planes: NDArray[np.integer], cut: Cut, target: NDArray[np.float32]
+    path: bytes,
+    planes: NDArray[np.integer],
+    cut: Cut,
+    target: NDArray[np.float32],
+    cubes: OpenCubes,
 ) -> float:
     """Read ascending planes of a cube into ``target``, and give their seeing."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        with cubes.opened(path) as cube:
+            if cube.layout is None:
+                return _read_other_cube(path, planes, cut, target)
+            _require_planes(path, planes, cube.layout.shape[0])
+            for rows in _stretches(planes, cube.layout.plane_bytes):
+                stretch = _stretch(path, cube.descriptor, cube.layout, planes[rows])
+                _place(path, stretch, cut, target[rows])
+            return cube.seeing
+    except StampError:
+        raise
     except OSError as error:
         raise StampError(f"{_path(path)}: can't be read ({error.strerror})") from error
+
+
+def _open_cube(path: bytes) -> _Cube:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         header = os.pread(descriptor, _SHORT_HEADER, 0)
         layout = find_layout(header, axes=3)
@@ -206,18 +283,11 @@ def _read_planes(
             header = os.pread(descriptor, LONGEST_HEADER, 0)
             layout = find_layout(header, axes=3)
         if layout is None or os.fstat(descriptor).st_size < layout.file_bytes:
-            return _read_other_cube(path, planes, cut, target)
-        _require_planes(path, planes, layout.shape[0])
-        for rows in _stretches(planes, layout.plane_bytes):
-            cube = _stretch(path, descriptor, layout, planes[rows])
-            _place(path, cube, cut, target[rows])
-        return card_number(header, _SEEING.encode(), layout)
-    except StampError:
-        raise
-    except OSError as error:
-        raise StampError(f"{_path(path)}: can't be read ({error.strerror})") from error
-    finally:
+            return _Cube(descriptor, None, _NAN)
+        return _Cube(descriptor, layout, card_number(header, _SEEING.encode(), layout))
+    except OSError:
         os.close(descriptor)
+        raise
 
 
 def _read_other_cube(

@@ -76,7 +76,8 @@ _NAMES = {"train": ("X", "y"), "test": ("testX", "testy")}
 _COLUMNS = ("files", "objects", "mag")
 # A chunk of an HDF5 file is read and written as a whole.
 _CHUNK_BYTES = 2**18
-_CHUNK_ROWS = 1024
+# Rows of which all but the pixels are written at one go.
+_COLUMN_ROWS = 65_536
 # Rows in between that are not asked for are read too, up to so many, rather than skipped.
 _GAP = 16
 
@@ -186,13 +187,24 @@ class DatasetWriter:
 
     def __init__(self, file: File, flush: Callable[[], None]) -> None:
         self._file, self._flush = file, flush
+        self._written: dict[str, Any] = {}
+        self._waiting: dict[str, list[dict[str, NDArray[Any]]]] = {which: [] for which in _NAMES}
 
     @classmethod
     @contextmanager
-    def create(cls, path: Path) -> Iterator["DatasetWriter"]:
-        """Open a data set for writing; it is whole or absent once the block has ended."""
+    def create(cls, path: Path, *, room: int = 0) -> Iterator["DatasetWriter"]:
+        """Open a data set for writing; it is whole or absent once the block has ended.
+
+        Parameters
+        ----------
+        path : Path
+            The file to make.
+        room : int
+            Bytes that the rows will take, if that is known, for which the disk is asked at once.
+        """
         with atomic_path(path) as part:
             with open_hdf5(part, "w") as file, _flushed(part) as flush:
+                reserve_space(file, room)
                 yield cls(file, flush)
                 file.flush()
                 size = file.id.get_filesize()
@@ -207,32 +219,43 @@ class DatasetWriter:
             "mag": part.mag,
             **part.traits,
         }
-        found: dict[str, NDArray[Any]] = {
-            stamps: part.stamps.astype(np.float32, copy=False),
-            targets: part.targets,
-            **{f"{which}_{name}": values for name, values in columns.items()},
-        }
-        encoded = {name: _encoded(values) for name, values in found.items()}
-        reserve_space(self._file, sum(values.nbytes for values in encoded.values()))
-        for name, values in encoded.items():
-            self._extend(name, values)
+        pixels = part.stamps.astype(np.float32, copy=False)
+        reserve_space(self._file, pixels.nbytes)
+        self._extend(stamps, pixels)
+        found = {f"{which}_{name}": values for name, values in columns.items()}
+        self._waiting[which].append({targets: part.targets, **found})
+        if sum(len(rows[targets]) for rows in self._waiting[which]) >= _COLUMN_ROWS:
+            self._extend_columns(which)
         self._flush()
 
     def finish(self, recipe: Recipe) -> None:
         """Say what made the data set."""
+        for which in _NAMES:
+            self._extend_columns(which)
         reserve_space(self._file, len(recipe.to_json()))
         add_recipe(self._file, recipe)
 
-    def _extend(self, name: str, encoded: NDArray[Any]) -> None:
-        if name in self._file and encoded.dtype.itemsize > self._file[name].dtype.itemsize:
-            encoded = self._take_out(name, encoded)
-        if name not in self._file:
-            self._file.create_dataset(name, data=encoded, **_storage(encoded))
+    def _extend_columns(self, which: str) -> None:
+        """Write what waits but for the pixels: HDF5 takes as long for a few rows as for many."""
+        waiting, self._waiting[which] = self._waiting[which], []
+        names = waiting[0] if waiting else ()
+        columns = {name: np.concatenate([rows[name] for rows in waiting]) for name in names}
+        encoded = {name: _encoded(values) for name, values in columns.items()}
+        reserve_space(self._file, sum(values.nbytes for values in encoded.values()))
+        for name, values in encoded.items():
+            self._extend(name, values)
+
+    def _extend(self, name: str, values: NDArray[Any]) -> None:
+        column = self._written.get(name)
+        if column is not None and values.dtype.itemsize > column.dtype.itemsize:
+            column, values = None, self._take_out(name, values)
+        if column is None:
+            column = self._file.create_dataset(name, data=values, **_storage(values))
+            self._written[name] = column
             return
-        column = self._file[name]
         start = len(column)
-        column.resize(start + len(encoded), axis=0)
-        column[start:] = encoded
+        column.resize(start + len(values), axis=0)
+        column[start:] = values
 
     def _take_out(self, name: str, more: NDArray[Any]) -> NDArray[Any]:
         """Take a column of texts out of the file that has no room for longer ones."""
@@ -255,9 +278,16 @@ def _flushed(path: Path) -> Iterator[Callable[[], None]]:
 def _storage(values: NDArray[Any]) -> dict[str, Any]:
     """Say how a column is laid out that grows row by row."""
     row_bytes = max(values[:1].nbytes, values.dtype.itemsize)
-    rows = min(max(_CHUNK_BYTES // row_bytes, 1), _CHUNK_ROWS)
+    rows = min(max(_CHUNK_BYTES // row_bytes, 1), max(len(values), 1))
     shape = values.shape[1:]
-    return {"maxshape": (None, *shape), "chunks": (rows, *shape), "dtype": values.dtype}
+    chunks = (rows, *shape)
+    # What no row fills is never read, and need not be written.
+    return {
+        "maxshape": (None, *shape),
+        "chunks": chunks,
+        "dtype": values.dtype,
+        "fill_time": "never",
+    }
 
 
 def write_dataset(path: Path, train: Part, test: Part, recipe: Recipe) -> None:

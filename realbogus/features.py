@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from realbogus.blocks import Crops, Cut, read_crops
+from realbogus.blocks import Crops, Cut
 from realbogus.groups import number_values
 from realbogus.normalisation import normalise
 from realbogus.seeing import describe_seeing
@@ -15,11 +14,10 @@ from realbogus.seeing import describe_seeing
 __all__ = [
     "ROTATIONS",
     "Features",
-    "Job",
     "Taken",
     "Treatment",
     "Window",
-    "make_features",
+    "count_features",
     "reading_order",
     "treat_crops",
 ]
@@ -31,6 +29,7 @@ ROTATIONS: dict[int, tuple[int, ...]] = {90: (1, 2, 3), 180: (2,)}
 _RUN = 128
 # Stamps that are normalised at one go: as many as a core's cache holds, since each step takes all.
 _CACHED = 512
+_NOWHERE = -1
 
 
 @dataclass(frozen=True)
@@ -54,24 +53,6 @@ class Treatment:
     normalisation: str
     turns: tuple[int, ...] = ()
     psf: bool = False
-
-
-@dataclass(frozen=True)
-class Job:
-    """Stamps that one worker reads; the arrays have shape (n,).
-
-    Attributes
-    ----------
-    folder, files, planes
-        As `realbogus.blocks.read_crops` takes them.
-    is_train : ndarray
-        True where turned copies are wanted.
-    """
-
-    folder: Path
-    files: NDArray[np.bytes_]
-    planes: NDArray[np.int32]
-    is_train: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -115,19 +96,13 @@ class Features:
     seeing: NDArray[np.float32]
 
 
-def make_features(job: Job, treatment: Treatment) -> Features:
-    """Read the stamps of a job, and make their features.
-
-    Raises
-    ------
-    StampError
-        If a stamp can't be read, or is smaller than the feature.
-    """
-    crops = read_crops(job.folder, job.files, job.planes, treatment.cut)
-    return treat_crops(crops, treatment, is_train=job.is_train)
-
-
-def treat_crops(crops: Crops, treatment: Treatment, *, is_train: NDArray[np.bool_]) -> Features:
+def treat_crops(
+    crops: Crops,
+    treatment: Treatment,
+    *,
+    is_train: NDArray[np.bool_],
+    room: NDArray[np.float32] | None = None,
+) -> Features:
     """Make the features of the middles of n stamps.
 
     Parameters
@@ -138,6 +113,8 @@ def treat_crops(crops: Crops, treatment: Treatment, *, is_train: NDArray[np.bool
         How to.
     is_train : ndarray of shape (n,)
         True where turned copies are wanted.
+    room : ndarray of shape (at least m, 2 * extent, 2 * extent), optional
+        Where to put the pixels; by default in memory of their own.
     """
     masked = _masked_fraction(crops.pixels)
     kept = np.flatnonzero(masked < 1)
@@ -146,16 +123,24 @@ def treat_crops(crops: Crops, treatment: Treatment, *, is_train: NDArray[np.bool
     lengths = [len(kept), *(len(turned) for _ in treatment.turns)]
     copies = np.repeat(np.arange(len(lengths)), lengths)
     turns = np.array([0, *treatment.turns])[copies]
-    pixels = _normalised(crops.pixels, rows, turns, treatment.normalisation)
+    if room is None:
+        room = np.empty((len(rows), *[2 * treatment.cut.extent] * 2), np.float32)
+    pixels = room[: len(rows)]
+    _normalise(crops.pixels, rows, turns, treatment.normalisation, pixels)
     if treatment.psf:
         pixels[:, 0, 0] = describe_seeing(crops.seeing[rows])
     return Features(pixels, rows, copies, masked, crops.seeing)
 
 
+def count_features(is_train: NDArray[np.bool_], treatment: Treatment) -> int:
+    """Return the number of features that stamps have, if each has a pixel."""
+    return len(is_train) + len(treatment.turns) * int(np.count_nonzero(is_train))
+
+
 class Window:
     """The features of some stamps, those that train in a random order, and then all others.
 
-    Threads may put in features of different stamps at the same time.
+    Threads may put in different stamps at the same time.
 
     Parameters
     ----------
@@ -165,6 +150,8 @@ class Window:
         How features are made.
     rng : numpy.random.Generator
         The source of the order.
+    room : ndarray of shape (m, 2 * extent, 2 * extent)
+        Where the m features are kept.
     """
 
     def __init__(
@@ -173,38 +160,47 @@ class Window:
         is_train: NDArray[np.bool_],
         treatment: Treatment,
         rng: np.random.Generator,
+        room: NDArray[np.float32],
     ) -> None:
         is_wanted = np.zeros((len(stamps), 1 + len(treatment.turns)), np.bool_)
         is_wanted[:, 0], is_wanted[is_train] = True, True
         train, other = (np.flatnonzero(is_wanted & (is_train == of)[:, None]) for of in (1, 0))
-        order = np.concatenate([rng.permutation(train), other])
-        self._stamps, self._train_count = stamps, len(train)
-        self._rows, copies = np.divmod(order, is_wanted.shape[1])
-        self._places = np.empty(is_wanted.shape, np.int64)
-        self._places[self._rows, copies] = np.arange(len(order))
-        self._is_there = np.zeros(len(order), np.bool_)
-        self._pixels = np.empty((len(order), *[2 * treatment.cut.extent] * 2), np.float32)
+        self._order = np.concatenate([rng.permutation(train), other])
+        self._stamps, self._is_train, self._train_count = stamps, is_train, len(train)
+        self._treatment = treatment
+        # The features are kept as they come, and put in order when they are taken.
+        self._begins = np.concatenate([[0], is_wanted.sum(axis=1).cumsum()])
+        self._places = np.full(is_wanted.shape, _NOWHERE)
+        self._pixels = room
         self.masked, self.seeing = (np.empty(len(stamps), np.float32) for _ in range(2))
 
-    def put(self, first: int, features: Features) -> None:
-        """Put in the features of a job, whose stamps begin with that of number ``first``."""
-        stop = first + len(features.masked)
-        self.masked[first:stop], self.seeing[first:stop] = features.masked, features.seeing
-        places = self._places[first + features.rows, features.copies]
-        self._pixels[places] = features.pixels
-        self._is_there[places] = True
+    def put(self, first: int, crops: Crops) -> None:
+        """Make the features of crops, and keep those; the first is of stamp number ``first``."""
+        some = slice(first, first + len(crops.seeing))
+        begin, end = self._begins[some.start], self._begins[some.stop]
+        features = treat_crops(
+            crops, self._treatment, is_train=self._is_train[some], room=self._pixels[begin:end]
+        )
+        self.masked[some], self.seeing[some] = features.masked, features.seeing
+        places = np.arange(begin, begin + len(features.rows))
+        self._places[first + features.rows, features.copies] = places
 
     def take(self, *, train: bool) -> Taken:
         """Give the features that were put in and that train, or those that do not."""
         side = slice(self._train_count) if train else slice(self._train_count, None)
-        rows, pixels, is_there = self._rows[side], self._pixels[side], self._is_there[side]
+        order = self._order[side]
+        places = self._places.ravel()[order]
+        is_there = places != _NOWHERE
         if not is_there.all():
-            rows, pixels = rows[is_there], pixels[is_there]
+            order, places = order[is_there], places[is_there]
+        rows = order // self._places.shape[1]
+        # To take lets other threads go on, which to put in place does not.
+        pixels = self._pixels.take(places, axis=0)
         return Taken(pixels, self._stamps[rows], self.masked[rows], self.seeing[rows])
 
 
 def reading_order(
-    files: NDArray[np.bytes_], planes: NDArray[np.int32], rng: np.random.Generator
+    files: NDArray[np.intp], planes: NDArray[np.int32], rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """Draw an order in which stamps are read, that the disk likes.
 
@@ -213,7 +209,7 @@ def reading_order(
     Parameters
     ----------
     files, planes : ndarray of shape (n,)
-        As `realbogus.blocks.read_crops` takes them.
+        What stands for the file of each, in their order; its plane, -1 in a file of its own.
 
     Returns
     -------
@@ -244,18 +240,20 @@ def _masked_fraction(crops: NDArray[np.float32]) -> NDArray[np.float32]:
     return 1 - known
 
 
-def _normalised(
-    crops: NDArray[np.float32], rows: NDArray[np.int64], turns: NDArray[np.int64], name: str
-) -> NDArray[np.float32]:
+def _normalise(
+    crops: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    turns: NDArray[np.int64],
+    name: str,
+    target: NDArray[np.float32],
+) -> None:
     """Turn crops about their middle pixel, which holds the source, and normalise the features."""
-    features = np.empty((len(rows), crops.shape[1] - 1, crops.shape[2] - 1), np.float32)
     bounds = [0, *(np.flatnonzero(np.diff(turns)) + 1).tolist(), len(rows)]
     for first, last in pairwise(bounds):
         for start in range(first, last, _CACHED):
             some = slice(start, min(start + _CACHED, last))
             turned = np.rot90(_rows(crops, rows[some]), turns[first], axes=(1, 2))
-            features[some] = normalise(_feature(turned), name)
-    return features
+            target[some] = normalise(_feature(turned), name)
 
 
 def _rows(values: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:

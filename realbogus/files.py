@@ -25,8 +25,8 @@ __all__ = [
     "write_small_file",
 ]
 
-# Characters of the lines that are read at one go.
-_BLOCK_LENGTH = 2**20
+# Characters of the lines that are read at one go: with what is made of them a core's cache is full.
+_BLOCK_LENGTH = 2**18
 # HDF5 hides the number of an error of the operating system in its text, even of a RuntimeError.
 _HIDDEN_NUMBER = re.compile(r"\berrno = (\d{1,3})\b")
 
@@ -194,7 +194,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         yield from enumerate(stream, 1)
 
 
-def read_blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
+def read_blocks(path: Path) -> Iterator[tuple[int, str]]:
     """Read a text file some lines at a time, each block with the number of its first line.
 
     Raises
@@ -204,9 +204,10 @@ def read_blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
     """
     first = 1
     with _open_text(path) as stream:
-        while lines := stream.readlines(_BLOCK_LENGTH):
-            yield first, lines
-            first += len(lines)
+        while block := stream.read(_BLOCK_LENGTH):
+            block += stream.readline()
+            yield first, block
+            first += block.count("\n")
 
 
 def flush_to_disk(path: Path) -> None:

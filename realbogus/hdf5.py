@@ -97,17 +97,20 @@ def reserve_space(file: h5py.File, more: int) -> None:
     """Ask the disk for room for so many bytes more, before HDF5 is surprised by a refusal.
 
     HDF5 writes chunks late, even when a file is closed, and may crash if it can't. The room that is
-    not needed stays at the end of the file.
+    not needed stays at the end of the file; where there is enough already the disk is not asked.
 
     Raises
     ------
     OSError
         If the disk is full.
     """
-    file.flush()
+    size = file.id.get_filesize() + more + _SPARE_ROOM
     with Path(file.filename).open("r+b") as stream:
+        if size <= os.fstat(stream.fileno()).st_size:
+            return
+        file.flush()
         try:
-            os.posix_fallocate(stream.fileno(), 0, file.id.get_filesize() + more + _SPARE_ROOM)
+            os.posix_fallocate(stream.fileno(), 0, size)
         except OSError as error:
             if error.errno not in _NOT_OFFERED:
                 raise

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from realbogus.errors import FormatError
 from realbogus.files import Spool, atomic_path, read_blocks, read_lines
 from realbogus.recipes import Recipe
+from realbogus.words import WordTable
 
 __all__ = [
     "Columns",
@@ -31,20 +32,11 @@ __all__ = [
 _COLUMNS = "# x y mag dmag ra dec obs object stamp"
 _RECIPE = "# recipe: "
 _NUMBERS = 6
-_TEXTS = ("obs", "objects", "stamps")
-# Positions, which columns leave out, are not made numbers: that would take half of all the time.
-_NUMBER_KINDS = [
-    ("x", "S1"),
-    ("y", "S1"),
-    ("mag", np.float64),
-    ("dmag", np.float64),
-    ("ra", "S1"),
-    ("dec", "S1"),
-]
+# Places in a row. Positions, which columns leave out, are neither read nor checked.
+_MAGNITUDES, _TEXTS = (2, 3), (6, 7, 8)
 _NUMBERS_FORM = " ".join(["%.10g"] * _NUMBERS)
-# So much longer than those of the first row may texts be, as numbers in names grow, before rows are
-# taken apart again.
-_SPARE_WIDTH = 8
+# Lines that are looked at for comments before the first row.
+_LONGEST_HEAD = 100
 _NAN = float("nan")
 
 
@@ -226,41 +218,29 @@ def _row(text: str, has_header: bool, *, where: str) -> Row:
 def _chunks(path: Path) -> Iterator[Columns]:
     """Read so many lines at a time: quickly, if all of them are rows, and else one by one."""
     has_header = False
-    for first, lines in read_blocks(path):
+    for first, text in read_blocks(path):
+        lines = text.split("\n", _LONGEST_HEAD)[:_LONGEST_HEAD]
         comments = list(takewhile(lambda line: line.startswith("#"), lines))
         has_header = has_header or any(line.strip() == _COLUMNS for line in comments)
-        rows = lines[len(comments) :]
+        rows = text[sum(len(line) + 1 for line in comments) :]
         try:
             yield _split(rows, has_header=has_header)
         except ValueError:  # not ASCII, or a comment, or not a row: then the rows say where
-            numbered = enumerate(rows, first + len(comments))
+            lines = rows.split("\n")
+            numbered = enumerate(lines, first + len(comments))
             yield _columns_of(list(_rows(numbered, path, has_header=has_header)))
-            has_header = has_header or any(line.strip() == _COLUMNS for line in rows)
+            has_header = has_header or any(line.strip() == _COLUMNS for line in lines)
 
 
-def _split(lines: Sequence[str], *, has_header: bool) -> Columns:
+def _split(rows: str, *, has_header: bool) -> Columns:
     """Take rows apart; ValueError if they are not all rows."""
-    if not has_header or not lines or not "".join(lines).isascii():
-        raise ValueError
-    width = max(map(len, lines[0].split())) + _SPARE_WIDTH
-    while True:
-        kinds = [*_NUMBER_KINDS, *((name, f"S{width}") for name in _TEXTS)]
-        table = np.loadtxt(lines, kinds, comments=None, ndmin=1)
-        texts = [np.ascontiguousarray(table[name]) for name in _TEXTS]
-        widths = [_longest(column) for column in texts]
-        if max(widths) < width:
-            break
-        width *= 2  # texts that fill theirs may have been cut
-    if (table["x"] == b"#").any():
-        raise ValueError
-    narrow = (column.astype(f"S{most}") for column, most in zip(texts, widths, strict=True))
-    return Columns(table["mag"].copy(), table["dmag"].copy(), *narrow)
-
-
-def _longest(texts: NDArray[np.bytes_]) -> int:
-    """Give the length of the longest text, at least 1."""
-    is_used = texts.view(np.uint8).reshape(len(texts), -1).any(axis=0)
-    return 1 + int(np.flatnonzero(is_used).max(initial=0))
+    if not has_header:
+        raise ValueError("bare names")
+    table = WordTable(rows, len(_COLUMNS.split()) - 1)
+    if (table.initials() == ord("#")).any():
+        raise ValueError("a comment")
+    mag, dmag = (table.numbers(place) for place in _MAGNITUDES)
+    return Columns(mag, dmag, *(table.texts(place) for place in _TEXTS))
 
 
 def _columns_of(rows: Sequence[Row]) -> Columns:

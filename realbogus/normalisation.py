@@ -41,9 +41,7 @@ def sign_preserving_log(stamps: NDArray[np.floating]) -> NDArray[np.float32]:
     Sigma is the standard deviation of the unmasked pixels of each stamp. A stamp without any
     variation, or without a pixel, becomes 0 everywhere.
     """
-    flat = stamps.reshape(len(stamps), stamps.shape[1] * stamps.shape[2])
-    unmasked = np.isfinite(flat)
-    pixels = _scaled(flat, unmasked)
+    pixels, unmasked = _scaled(stamps.reshape(len(stamps), stamps.shape[1] * stamps.shape[2]))
     sigma = _deviation(pixels, unmasked)
     varies = sigma > 0
     compressed = np.abs(pixels)
@@ -95,29 +93,42 @@ def normalise(stamps: NDArray[np.floating], name: str) -> NDArray[np.float32]:
     return NORMALISATIONS[canonical_name(name)](stamps)
 
 
-def _scaled(stamps: NDArray[np.floating], unmasked: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _scaled(
+    stamps: NDArray[np.floating],
+) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
     """Divide each stamp, a row, by its largest absolute value, so that squares can't overflow.
 
-    Masked pixels become 0; those of a stamp without any variation become 1 or -1 exactly.
+    Masked pixels become 0; those of a stamp without any variation become 1 or -1 exactly. Says also
+    which pixels are not masked; None if none is.
     """
-    pixels = stamps if unmasked.all() else np.where(unmasked, stamps, 0)
-    scale = np.maximum(pixels.max(axis=1), -pixels.min(axis=1))[:, np.newaxis]
-    scaled = pixels / np.where(scale > 0, scale, 1)
-    return scaled.astype(np.float32, copy=False)
+    largest, unmasked = _largest(stamps), None
+    if not np.isfinite(largest).all():
+        unmasked = np.isfinite(stamps)
+        stamps = np.where(unmasked, stamps, 0)
+        largest = _largest(stamps)
+    scaled = stamps / np.where(largest > 0, largest, 1)
+    return scaled.astype(np.float32, copy=False), unmasked
 
 
-def _deviation(pixels: NDArray[np.float32], unmasked: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _largest(stamps: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the largest absolute value of each row; one that is not finite, if any is not."""
+    largest: NDArray[np.floating] = np.maximum(stamps.max(axis=1), -stamps.min(axis=1))
+    return largest[:, np.newaxis]
+
+
+def _deviation(
+    pixels: NDArray[np.float32], unmasked: NDArray[np.bool_] | None
+) -> NDArray[np.float32]:
     """Return the standard deviation of the unmasked pixels of each row; 0 where there are none.
 
     By the corrected two-pass algorithm, for the mean is rounded (Chan, Golub & LeVeque 1983,
     Am. Stat. 37, 242).
     """
-    is_whole = bool(unmasked.all())
     count: Any = np.float32(pixels.shape[1])
-    if not is_whole:
+    if unmasked is not None:
         count = np.maximum(np.count_nonzero(unmasked, axis=1), 1).astype(np.float32)
     apart = pixels - (pixels.sum(axis=1) / count)[:, np.newaxis]
-    if not is_whole:
+    if unmasked is not None:
         apart *= unmasked
     squares = np.einsum("ij,ij->i", apart, apart) / count
     variance = squares - (apart.sum(axis=1) / count) ** 2

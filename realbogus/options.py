@@ -3,7 +3,8 @@
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ __all__ = [
     "FALSE_ALARMS",
     "available_cores",
     "fill_date",
+    "free_memory",
     "parse_classifiers",
     "parse_date",
     "parse_holdout",
@@ -33,6 +35,12 @@ _OF_DETECTIONS = ("camera", "scheduler", "stampThreads")
 _OF_OBJECTS = (
     *("outputcsv", "images", "objects", "imageRoot", "update", "rescore", "listid", "combine"),
 )
+_OWN_GROUPS = Path("/proc/self/cgroup")
+# Where Linux keeps the limits of memory, by the kind of the hierarchy: version 2, and version 1.
+_CONTROL_GROUPS = {
+    "": (Path("/sys/fs/cgroup"), "memory.max"),
+    "memory": (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),
+}
 _NIGHT = re.compile(r"[1-9][0-9]{4}")
 
 
@@ -240,6 +248,29 @@ def available_cores() -> int:
 def total_memory() -> int:
     """Return the bytes of memory that the machine has."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def free_memory() -> int:
+    """Return the bytes that are free on the machine, or allowed to this process if that is less."""
+    free = total_memory()
+    with suppress(OSError):
+        words = re.findall(r"^MemAvailable: *(\d+) kB", Path("/proc/meminfo").read_text(), re.M)
+        free = min([free, *(1024 * int(word) for word in words)])
+    return min([free, *_memory_limits()])
+
+
+def _memory_limits() -> Iterator[int]:
+    """Give the limits of the control groups that this process is in, see cgroups(7)."""
+    with suppress(OSError):
+        for line in _OWN_GROUPS.read_text().splitlines():
+            _, kinds, name = line.split(":", 2)
+            root, limit = _CONTROL_GROUPS.get(kinds, (None, ""))
+            if root is None:
+                continue
+            group = root / name.lstrip("/")
+            for folder in (group, *group.parents):
+                with suppress(OSError, ValueError):
+                    yield int((folder / limit).read_text())
 
 
 def _words(text: str) -> list[str]:

@@ -19,6 +19,8 @@ _CORRELATIONS = np.geomspace(1e-5, 0.5, 80)
 # One standard deviation above the middle.
 _QUANTILE = 0.84
 _LARGEST = 0.9
+# Below it the beta-binomial law is the binomial one, and its logarithms lose what tells them apart.
+_NO_CORRELATION = 1e-9
 _SMALLEST = 1e-300
 # The units that are far out, at most; and as how many the belief counts that the law is right.
 _OUTER = 0.2
@@ -161,7 +163,7 @@ def _log_chance(hits: Integers, trials: Integers, mean: float, correlation: floa
     """Give the logarithm of the beta-binomial probability; binomial without correlation."""
     misses = trials - hits
     ways = gammaln(trials + 1) - gammaln(hits + 1) - gammaln(misses + 1)
-    if correlation == 0:
+    if correlation < _NO_CORRELATION:
         found: Floats = ways + hits * np.log(mean) + misses * np.log1p(-mean)
         return found
     size = (1 - correlation) / correlation

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from realbogus.exposures import read_exposure_name
 from realbogus.groups import number_values
 from realbogus.lists import Columns, read_columns, read_list_recipe
 from realbogus.stamps import read_planes
+from realbogus.words import read_digits
 
 __all__ = ["Catalogue", "Selection", "select_stamps"]
 
@@ -25,6 +27,8 @@ _NAN = float("nan")
 _POGSON = 2.5 / np.log(10)
 _NO_EXPOSURE = b"-"
 _LONGEST_PLANE = 10
+# What rows of a catalogue have in common.
+_WHOLE = ("folder", "paths", "bases")
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,15 @@ class Catalogue:
     ----------
     folder : Path
         Where the names of the files begin.
-    files, planes : ndarray
-        The file of each stamp, and its plane in it; -1 for a file of its own.
+    paths, bases : ndarray of shape (m,)
+        The different files, in order; their names without their folders.
+    files, planes, ends : ndarray
+        The number of each stamp's file; its plane in it, and ``[7]`` as the list has it, -1 and
+        empty for a file of its own.
     targets : ndarray
         1 for real, 0 for bogus.
-    objects : ndarray
-        The objects that they show.
+    objects, object_ids : ndarray
+        The objects that they show, and numbers in the same order.
     mag, snr : ndarray
         Magnitude and signal to noise, NaN where unknown.
     nights, cameras, filters : ndarray
@@ -49,10 +56,14 @@ class Catalogue:
     """
 
     folder: Path
-    files: NDArray[np.bytes_]
+    paths: NDArray[np.bytes_]
+    bases: NDArray[np.bytes_]
+    files: NDArray[np.intp]
     planes: NDArray[np.int32]
+    ends: NDArray[np.bytes_]
     targets: NDArray[np.int8]
     objects: NDArray[np.bytes_]
+    object_ids: NDArray[np.intp]
     mag: NDArray[np.float32]
     snr: NDArray[np.float32]
     nights: NDArray[np.int32]
@@ -66,11 +77,14 @@ class Catalogue:
     @property
     def names(self) -> NDArray[np.bytes_]:
         """The stamps' names without their folders; ``cube.fits[7]`` of a plane."""
-        names = np.strings.rpartition(self.files, b"/")[2]
-        planes, which = number_values(self.planes)
-        ends = np.array([b"[%d]" % plane if plane >= 0 else b"" for plane in planes.tolist()])
-        width = f"S{self.files.dtype.itemsize + _LONGEST_PLANE + 2}"  # that of any other rows too
-        return np.strings.add(names, ends[which]).astype(width)
+        return np.strings.add(self.bases[self.files], self.ends)
+
+    @property
+    def cubes(self) -> NDArray[np.bytes_]:
+        """The files of which planes are listed."""
+        is_cube = np.zeros(len(self.paths), np.bool_)
+        is_cube[self.files[self.planes >= 0]] = True
+        return self.paths[is_cube]
 
     @property
     def traits(self) -> dict[str, NDArray[Any]]:
@@ -84,7 +98,7 @@ class Catalogue:
 
     def select(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Catalogue":
         """Return the catalogue of these rows."""
-        columns = {name: value[rows] for name, value in vars(self).items() if name != "folder"}
+        columns = {name: value[rows] for name, value in vars(self).items() if name not in _WHOLE}
         return replace(self, **columns)
 
 
@@ -123,7 +137,30 @@ class Selection:
         }
 
 
-def select_stamps(good: Path, bad: Path, *, skew: float, rng: np.random.Generator) -> Selection:
+@dataclass(frozen=True)
+class _Listed:
+    """The rows of one list, as of a `Catalogue`; names are those of the files."""
+
+    names: NDArray[np.bytes_]
+    planes: NDArray[np.int32]
+    ends: NDArray[np.bytes_]
+    targets: NDArray[np.int8]
+    objects: NDArray[np.bytes_]
+    mag: NDArray[np.float32]
+    snr: NDArray[np.float32]
+    nights: NDArray[np.int32]
+    cameras: NDArray[np.bytes_]
+    filters: NDArray[np.bytes_]
+
+
+def select_stamps(
+    good: Path,
+    bad: Path,
+    *,
+    skew: float,
+    rng: np.random.Generator,
+    found: Callable[[NDArray[np.bytes_]], None] = lambda _: None,
+) -> Selection:
     """Choose stamps from the lists; no pixel is read, and of cubes only the tables if need be.
 
     Parameters
@@ -134,18 +171,22 @@ def select_stamps(good: Path, bad: Path, *, skew: float, rng: np.random.Generato
         Bogus detections for every real one, drawn over the whole list.
     rng : numpy.random.Generator
         The source of the draw.
+    found : callable, optional
+        Is told the names of the cubes of a list as soon as it is read.
 
     Raises
     ------
     FormatError, StampError, DatasetError
         If a list or the table of a cube is not one, or a kind is missing.
     """
-    real, bogus = (_read(path, target, good.parent) for path, target in ((good, 1), (bad, 0)))
-    counts = {"real": len(real), "bogus": len(bogus)}
-    listed = _join(real, bogus)
-    del real, bogus  # a million rows are there once
-    stamp_ids = _stamp_ids(listed)
-    _, object_ids = number_values(listed.objects)
+    lists = []
+    for path, target in ((good, 1), (bad, 0)):
+        lists.append(_read(path, target, good.parent))
+        found(number_values(lists[-1].names[lists[-1].planes >= 0])[0])
+    counts = dict(zip(("real", "bogus"), (len(listed.names) for listed in lists), strict=True))
+    listed = _join(lists, good.parent)
+    lists.clear()  # a million rows are there once
+    stamp_ids, object_ids = _stamp_ids(listed), listed.object_ids
     _, first = np.unique(2 * stamp_ids + listed.targets, return_index=True)
     unique = np.sort(first)
     has_mixed_object = _in_both(object_ids, listed.targets)
@@ -160,19 +201,19 @@ def select_stamps(good: Path, bad: Path, *, skew: float, rng: np.random.Generato
     return Selection(listed.select(drawn), counts, duplicates, in_both, len(kept) - len(drawn))
 
 
-def _read(path: Path, target: int, folder: Path) -> Catalogue:
+def _read(path: Path, target: int, folder: Path) -> _Listed:
     columns = read_columns(path)
-    files, planes = _split_planes(columns.stamps)
+    names, planes, ends = _split_planes(columns.stamps)
     if path.parent != folder:
         prefix = os.fsencode(path.parent.absolute()) + b"/"
-        files = np.where(np.strings.startswith(files, b"/"), files, np.strings.add(prefix, files))
-    columns = _with_tables(columns, folder, files, planes)
+        names = np.where(np.strings.startswith(names, b"/"), names, np.strings.add(prefix, names))
+    columns = _with_tables(columns, folder, names, planes)
     nights, cameras, filters = _exposures(columns)
     cameras = np.where(cameras == b"", _camera_of_list(path), cameras)
-    return Catalogue(
-        folder,
-        files,
+    return _Listed(
+        names,
         planes,
+        ends,
         np.full(len(columns), target, np.int8),
         columns.objects,
         columns.mag.astype(np.float32),
@@ -183,20 +224,26 @@ def _read(path: Path, target: int, folder: Path) -> Catalogue:
     )
 
 
-def _split_planes(stamps: NDArray[np.bytes_]) -> tuple[NDArray[np.bytes_], NDArray[np.int32]]:
-    """Take names like ``cube.fits[7]`` apart, as `realbogus.stamps.split_plane` does."""
-    planes = np.full(len(stamps), -1, np.int32)
-    files = stamps.copy()
-    rows = np.flatnonzero(np.strings.endswith(stamps, b"]"))
-    if not len(rows):
-        return files, planes
-    cubes, _, ends = np.strings.rpartition(stamps[rows], b"[")
-    digits = np.strings.rstrip(ends, b"]")
-    is_plane = np.strings.isdigit(digits) & (np.strings.str_len(digits) < _LONGEST_PLANE)
-    is_plane &= (np.strings.add(digits, b"]") == ends) & (cubes != b"")
+def _split_planes(
+    stamps: NDArray[np.bytes_],
+) -> tuple[NDArray[np.bytes_], NDArray[np.int32], NDArray[np.bytes_]]:
+    """Take names like ``cube.fits[7]`` apart, as `realbogus.stamps.split_plane` does.
+
+    Gives the files, the planes, and what else there is of the names.
+    """
+    files, planes = stamps.copy(), np.full(len(stamps), -1, np.int32)
+    ends = np.zeros(len(stamps), f"S{_LONGEST_PLANE + 2}")
+    opens = np.strings.rfind(stamps, b"[")
+    rows = np.flatnonzero(np.strings.endswith(stamps, b"]") & (opens > 0))
+    some, opens = stamps[rows], opens[rows]
+    found = np.strings.slice(some, opens, some.dtype.itemsize).astype(ends.dtype)
+    numbers, counts = read_digits(found)
+    is_plane = (counts > 0) & (counts < _LONGEST_PLANE)
+    is_plane &= np.strings.str_len(some) == opens + counts + len(b"[]")
     rows = rows[is_plane]
-    files[rows], planes[rows] = cubes[is_plane], digits[is_plane].astype(np.int32)
-    return files, planes
+    files[rows] = np.strings.slice(some, 0, opens)[is_plane]
+    planes[rows], ends[rows] = numbers[is_plane], found[is_plane]
+    return files, planes, ends
 
 
 def _with_tables(
@@ -253,27 +300,27 @@ def _signal_to_noise(dmag: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.asarray(_POGSON / known, np.float32)
 
 
-def _join(real: Catalogue, bogus: Catalogue) -> Catalogue:
+def _join(lists: Sequence[_Listed], folder: Path) -> Catalogue:
     columns: dict[str, Any] = {
-        name: np.concatenate([column, getattr(bogus, name)])
-        for name, column in vars(real).items()
-        if name != "folder"
+        name: np.concatenate([getattr(listed, name) for listed in lists]) for name in vars(lists[0])
     }
-    return replace(real, **columns)
+    paths, files = number_values(columns.pop("names"))
+    _, object_ids = number_values(columns["objects"])
+    bases = np.strings.rpartition(paths, b"/")[2]
+    return Catalogue(folder, paths, bases, files, object_ids=object_ids, **columns)
 
 
 def _stamp_ids(listed: Catalogue) -> NDArray[np.int64]:
     """Give equal numbers to equal stamps, however their names are written."""
-    files = listed.files
-    is_odd = np.strings.startswith(files, b"/")
+    paths, file_ids = listed.paths, listed.files
+    is_odd = np.strings.startswith(paths, b"/")
     for sign in (b"./", b"//"):
-        is_odd |= np.strings.find(files, sign) >= 0
+        is_odd |= np.strings.find(paths, sign) >= 0
     if is_odd.any():
-        names = files.astype(object)
+        names = paths.astype(object)
         folder = os.fsencode(listed.folder.absolute())
         names[is_odd] = [os.path.relpath(os.path.join(folder, n), folder) for n in names[is_odd]]  # noqa: PTH118
-        files = names.astype(np.bytes_)
-    _, file_ids = number_values(files)
+        file_ids = number_values(names.astype(np.bytes_))[1][file_ids]
     most = int(listed.planes.max(initial=-1)) + 2
     return number_values(file_ids * most + listed.planes + 1)[1]
 
@@ -296,7 +343,7 @@ def _warn(
         log.warning("%d objects are in both lists and are left out: %s", len(objects), shown)
     others = is_mixed & ~has_mixed_object
     if others.any():
-        shown = os.fsdecode(listed.files[others][0])
+        shown = os.fsdecode(listed.paths[listed.files[others][0]])
         log.warning(
             "%d rows show stamps that are in both lists, for different objects, and are left out: "
             "%s and more",

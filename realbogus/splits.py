@@ -3,6 +3,8 @@
 No object is ever on both sides, and with nights held out no night is.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +25,7 @@ _SHOWN = 5
 
 
 def split_by_object(
-    objects: NDArray[np.str_] | NDArray[np.bytes_],
+    objects: NDArray[Any],
     targets: NDArray[np.integer],
     *,
     fraction: float,
@@ -68,7 +70,7 @@ def split_by_object(
 
 
 def split_by_night(
-    objects: NDArray[np.str_] | NDArray[np.bytes_],
+    objects: NDArray[Any],
     nights: NDArray[np.integer],
     *,
     held_out: NDArray[np.integer],

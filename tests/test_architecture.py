@@ -18,11 +18,11 @@ ROOT = PACKAGE.parent
 # A module imports from lower layers, and in its own layer only from those left of it.
 LAYERS = {
     "L0": "errors",
-    "L1": "files remotes config recipes options exposures lists records scores metrics pooling "
-    "verdicts scatter counts breaker ledger hdf5 parquet fitsfiles plainfits normalisation seeing "
-    "groups intervals known budgets comparison splits calibration quality prominence",
-    "L2": "database images stamps worklist imagescores blocks features triage parallel selection "
-    "dataset traits evaluation pages models plots cutting fetch",
+    "L1": "files remotes config recipes options exposures words lists records scores metrics "
+    "pooling verdicts scatter counts breaker ledger hdf5 parquet fitsfiles plainfits normalisation "
+    "seeing groups intervals known budgets comparison splits calibration quality prominence",
+    "L2": "database images stamps worklist imagescores blocks features triage parallel prefetch "
+    "selection dataset traits evaluation pages models plots cutting fetch",
     "L3": "provenance cutouts surveys bench wanted scoring references holding writeback "
     "detections nights simulation",
     "L4": "stages",

@@ -1,7 +1,6 @@
 """Stamps are the same whether read one by one or in blocks, and so are the errors."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +8,12 @@ from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realbogus.blocks import Cut, announce_crops, read_crops
+from realbogus.blocks import Cut, OpenCubes, announce_crops, read_crops
 from realbogus.errors import StampError, StampSizeError
 from realbogus.fitsfiles import encode_cards
 from realbogus.plainfits import card_number, find_layout
 from realbogus.stamps import crop, plane_name, read_planes, read_stamp, write_cube, write_stamp
-from tests.helpers import replace_card, unique_image, write_fits
+from tests.helpers import open_files, replace_card, unique_image, write_fits
 
 CUT = Cut(5)
 
@@ -239,8 +238,23 @@ def test_what_is_announced_may_be_missing_damaged_or_absurd_and_no_file_stays_op
     assert open_files() == before
 
 
-def open_files():
-    return sorted(os.path.realpath(path) for path in Path("/proc/self/fd").iterdir())
+def test_cubes_stay_open_for_the_next_call_and_no_longer(tmp_path):
+    names = [f"c{number}.fits" for number in range(3)]
+    for number, name in enumerate(names):
+        make_cube(tmp_path / name, n=5 + number)
+    files, planes = np.array([name.encode() for name in names]), np.array([1, 2, 3])
+    expected = read_crops(tmp_path, files, planes, Cut(5))
+    before = open_files()
+    with OpenCubes(most=2) as cubes:
+        for _ in range(2):
+            crops = read_crops(tmp_path, files, planes, Cut(5), cubes)
+            np.testing.assert_array_equal(crops.pixels, expected.pixels)
+            kept = [path for path in open_files() if path.endswith(".fits")]
+            assert kept == [str(tmp_path / name) for name in names[:2]]
+        (tmp_path / "c0.fits").unlink()
+        again = read_crops(tmp_path, files[:1], planes[:1], Cut(5), cubes)
+        np.testing.assert_array_equal(again.pixels, expected.pixels[:1])
+    assert open_files() == before
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,9 @@ def test_the_cameras_of_a_data_set_of_the_predecessor_are_those_of_its_names(tmp
     assert cameras_of(replace(part, names=names)) == ["05r"]
 
 
-def test_parts_grow_row_by_row_in_chunks(tmp_path):
+@pytest.mark.parametrize("together", [1, 250, 100_000])
+def test_parts_grow_row_by_row_in_chunks(tmp_path, monkeypatch, together):
+    monkeypatch.setattr("realbogus.dataset._COLUMN_ROWS", together)
     with DatasetWriter.create(tmp_path / "d.h5") as writer:
         for first in range(0, 600, 100):
             writer.append("train", make_part(100, first=first))
@@ -227,10 +229,35 @@ def test_parts_grow_row_by_row_in_chunks(tmp_path):
         writer.finish(make_recipe())
     part = read_part(tmp_path / "d.h5", "train")
     assert part.objects.tolist() == [str(number) for number in range(600)]
+    assert len(part.stamps) == len(part.mag) == 600
     with h5py.File(tmp_path / "d.h5") as file:
         assert file["X"].chunks[1:] == (6, 6)
         assert 1 < file["X"].chunks[0] <= 1024
         assert file["X"].compression is None
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path):
+    began = False
+    with (
+        pytest.raises(OSError, match=r"set\.h5"),
+        DatasetWriter.create(tmp_path / "set.h5", room=2**60),
+    ):
+        began = True
+    assert not began
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_room_that_was_asked_for_is_not_asked_for_again(tmp_path, monkeypatch):
+    asked, allocate = [], os.posix_fallocate
+    monkeypatch.setattr(
+        os, "posix_fallocate", lambda *words: asked.append(words[2]) or allocate(*words)
+    )
+    with DatasetWriter.create(tmp_path / "set.h5", room=200_000) as writer:
+        for which in ("train", "test"):
+            writer.append(which, make_part(100))
+        writer.finish(make_recipe())
+    assert len(asked) == 1
+    assert asked[0] > 200_000 > (tmp_path / "set.h5").stat().st_size
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):

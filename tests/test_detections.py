@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from realbogus.bench import Scorer
-from realbogus.blocks import Cut
+from realbogus.blocks import Cut, read_crops
 from realbogus.cutouts import ExposureJob, Sources, cut_exposure, make_folders
 from realbogus.detections import ScoreJob, features_at, score_exposure
 from realbogus.errors import ModelError
-from realbogus.features import Job, Treatment, make_features
+from realbogus.features import Treatment, treat_crops
 from realbogus.images import read_image
 from realbogus.lists import read_columns
 from realbogus.normalisation import NORMALISATIONS
@@ -69,13 +69,9 @@ def test_features_are_those_of_training_stamps_bit_by_bit(
     assert cut_exposure(job).masked > 20
     listed = read_columns(job.positions)
     cut = Cut(extent, mask_value=mask_value)
-    stamps = Job(
-        tmp_path,
-        listed.stamps,
-        np.full(len(listed.stamps), -1, np.int32),
-        np.zeros(len(listed.stamps), bool),
-    )
-    expected = make_features(stamps, Treatment(cut, norm, psf=psf))
+    count = len(listed.stamps)
+    crops = read_crops(tmp_path, listed.stamps, np.full(count, -1), cut)
+    expected = treat_crops(crops, Treatment(cut, norm, psf=psf), is_train=np.zeros(count, bool))
     assert (expected.seeing == np.float32(3.1)).all()
     asked = treatment(extent, norm, mask_value, psf)
     made = features_at(read_image(image), x, y, asked)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from realbogus.blocks import Crops, Cut
-from realbogus.features import Treatment, Window, treat_crops
+from realbogus.features import Treatment, Window, count_features, treat_crops
 from realbogus.seeing import UNKNOWN
 from tests.helpers import unique_image
 
@@ -34,11 +34,11 @@ def test_a_window_gives_every_feature_once_with_what_is_known_of_its_stamp(turns
     pixels[20, 2, 2] = np.nan
     stamps = 1000 + rng.permutation(40)
     seeing = np.arange(40, dtype=np.float32)
-    window = Window(stamps, is_train, treatment, rng)
+    room = np.empty((count_features(is_train, treatment), 4, 4), np.float32)
+    window = Window(stamps, is_train, treatment, rng, room)
     for first, last in ((25, 40), (0, 25)):  # threads may end in any order
         some = slice(first, last)
-        crops = Crops(pixels[some], seeing[some])
-        window.put(first, treat_crops(crops, treatment, is_train=is_train[some]))
+        window.put(first, Crops(pixels[some], seeing[some]))
 
     kept = np.setdiff1d(np.arange(40), masked)
     row_of = {stamp: row for row, stamp in enumerate(stamps.tolist())}

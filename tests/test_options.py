@@ -8,6 +8,7 @@ from realbogus.errors import ConfigError
 from realbogus.options import (
     available_cores,
     fill_date,
+    free_memory,
     parse_classifiers,
     parse_holdout,
     parse_limits,
@@ -15,6 +16,7 @@ from realbogus.options import (
     parse_nights,
     parse_rates,
     require_one_way,
+    total_memory,
 )
 
 
@@ -82,6 +84,33 @@ def test_a_list_of_something_else_is_an_error(typed):
 
 def test_there_is_a_core():
     assert available_cores() >= 1
+
+
+def test_memory_that_is_free_is_part_of_what_there_is():
+    assert 0 < free_memory() <= total_memory()
+
+
+@pytest.mark.parametrize(
+    ("line", "limits", "expected"),
+    [
+        ("0::/a/b", {"a/memory.max": "5000", "a/b/memory.max": "max"}, 5000),
+        ("0::/a/b", {"a/memory.max": "5000", "a/b/memory.max": "4000"}, 4000),
+        ("3:cpu:/a\n4:memory:/a", {"a/memory.limit_in_bytes": "7000"}, 7000),
+    ],
+)
+def test_memory_is_limited_by_the_control_group(tmp_path, monkeypatch, line, limits, expected):
+    for name, text in limits.items():
+        path = tmp_path / "groups" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    (tmp_path / "own").write_text(line + "\n")
+    groups = {
+        "": (tmp_path / "groups", "memory.max"),
+        "memory": (tmp_path / "groups", "memory.limit_in_bytes"),
+    }
+    monkeypatch.setattr("realbogus.options._CONTROL_GROUPS", groups)
+    monkeypatch.setattr("realbogus.options._OWN_GROUPS", tmp_path / "own")
+    assert free_memory() == expected
 
 
 def test_brackets_without_end_are_no_traceback():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import betabinom, binom
 
@@ -54,6 +54,7 @@ def test_tails_are_probabilities_that_grow_towards_the_middle(mean, correlation,
 
 
 @given(st.floats(0.05, 0.95), st.floats(0, 0.1), st.integers(1, 300))
+@example(0.5, 5e-324, 1)
 def test_what_is_outside_the_limits_is_rare(mean, correlation, trials):
     scatter = Scatter(mean, correlation, 100)
     low, high = scatter.limits(trials, 0.01)

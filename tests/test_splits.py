@@ -29,7 +29,10 @@ def random_lists(folder, rng, count):
 
 def pixels_of(stamps):
     """Give what identifies the pixels of each stamp, whatever its name."""
-    names = [name.decode().replace("x/../", "").replace("/./", "/") for name in stamps.files]
+    names = [
+        name.decode().replace("x/../", "").replace("/./", "/")
+        for name in stamps.paths[stamps.files]
+    ]
     tidy = [name.removeprefix("./").lstrip("/") for name in names]
     return np.array([f"{name}[{plane}]" for name, plane in zip(tidy, stamps.planes, strict=True)])
 

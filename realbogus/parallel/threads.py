@@ -17,11 +17,13 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from realbogus.errors import ConfigError
+from realbogus.parallel.memory import keep_freed_memory
 
 __all__ = [
     "in_background",
     "map_ordered",
     "map_threads",
+    "on_the_side",
     "progress",
     "read_ahead",
     "require_workers",
@@ -34,13 +36,14 @@ _AHEAD = 3
 
 def map_ordered(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int = 0
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Call ``function`` on every item in ``workers`` threads, and give results in their order.
 
     For work on arrays, for which NumPy lets go of the interpreter: threads start at once and share
-    the memory. Only a few items more than were given back are taken and worked on, three for each
-    worker or ``ahead`` if that is more, so that neither the items nor the results fill the memory.
-    With one worker everything happens in this thread.
+    the memory, and keep what arrays leave (`keep_freed_memory`). Only a few items more than were
+    given back are taken and worked on, three for each worker or ``ahead`` if that is more, so that
+    neither the items nor the results fill the memory. With one worker everything happens in this
+    thread.
 
     Raises
     ------
@@ -53,7 +56,7 @@ def map_ordered(
         return
     most = max(_AHEAD * workers, ahead)
     waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers, initializer=keep_freed_memory) as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(function, item))
@@ -105,6 +108,23 @@ def in_background(function: Callable[[], None]) -> Iterator[Callable[[], None]]:
         yield begin
         for last in begun:
             last.result()
+
+
+@contextmanager
+def on_the_side(workers: int) -> Iterator[Callable[..., object]]:
+    """Let threads make calls that nobody waits for.
+
+    Yields
+    ------
+    callable
+        Takes a function and its arguments. When the block ends, calls under way are waited for, and
+        those that have not begun are dropped. What they return or raise is lost.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            yield pool.submit
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _one_ahead(pool: Executor, items: Iterator[Item], coming: Future[list[Item]]) -> Iterator[Item]:

@@ -3,7 +3,8 @@
 import logging
 import math
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,22 +13,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realbogus.blocks import Cut, announce_crops
+from realbogus.blocks import Cut, OpenCubes, announce_crops, read_crops
 from realbogus.dataset import DatasetWriter, Part, read_dataset_recipe
 from realbogus.errors import ConfigError, DatasetError
 from realbogus.features import (
     ROTATIONS,
-    Job,
     Taken,
     Treatment,
     Window,
-    make_features,
+    count_features,
     reading_order,
 )
 from realbogus.files import require_readable_file, require_writable_folder
 from realbogus.normalisation import canonical_name
 from realbogus.options import available_cores
 from realbogus.parallel import keep_freed_memory, map_ordered, progress, read_ahead
+from realbogus.prefetch import prefetching
 from realbogus.provenance import identify
 from realbogus.recipes import Recipe, already_made
 from realbogus.seeing import TOLD
@@ -43,10 +44,16 @@ _KINDS = {1: "real", 0: "bogus"}
 # Features of one job, which a worker holds, and of one window, within which rows are shuffled.
 _JOB_BYTES = 4 * 2**20
 _JOBS_A_WINDOW = 16
+# Windows of a small set at least, so that the disk writes one while others are worked on.
+_LEAST_WINDOWS = 4
 _LARGEST_JOB = 1024
 # Jobs that keep the workers busy while a window is written, and those that the disk reads for.
 _AHEAD = 2 * _JOBS_A_WINDOW
 _ANNOUNCED = 8
+# Cubes of whose planes fewer are wanted are not read whole.
+_DENSE = 0.5
+# What a row has besides its pixels, at most.
+_ROW_BYTES = 256
 
 
 def build_dataset(
@@ -129,22 +136,30 @@ def build_dataset(
         return
     require_writable_folder(output.parent)
     rng = np.random.default_rng(seed)
-    selection = select_stamps(good, bad, skew=skew, rng=rng)
-    split = _split(selection.stamps, test_fraction, tuple(holdout_nights), rng)
     turns = ROTATIONS[rotation] if rotation else ()
     treatment = Treatment(Cut(extent, extension, mask_value), normalisation, turns, psf)
-    order = reading_order(split.stamps.files, split.stamps.planes, rng)
     keep_freed_memory()
-    with (
-        read_ahead(_announced(_tasks(split, order, treatment, rng))) as tasks,
-        DatasetWriter.create(output) as writer,
-    ):
-        workers = workers or available_cores()
-        filled = map_ordered(partial(_fill, treatment), tasks, workers=workers, ahead=_AHEAD)
-        total = math.ceil(len(split.stamps) / _job_size(treatment))
-        counts = _write(writer, split.stamps, progress(filled, label="stamps", total=total))
-        results = {**counts, **selection.results, **split.results}
-        writer.finish(replace(recipe, results=results))
+    workers = workers or available_cores()
+    with prefetching(good.parent) as prefetch:
+        is_early: list[bool] = []
+        is_dense = _expected_share(good, bad, skew) >= _DENSE
+
+        def begin(cubes: NDArray[np.bytes_]) -> None:
+            is_early.append(is_dense and prefetch(cubes.tolist()))
+
+        selection = select_stamps(good, bad, skew=skew, rng=rng, found=begin)
+        split = _split(selection.stamps, test_fraction, tuple(holdout_nights), rng)
+        tasks = _tasks(split, treatment, rng)
+        with (
+            read_ahead(tasks if all(is_early) else _announced(tasks)) as coming,
+            OpenCubes() as cubes,
+            closing(_filled(treatment.cut, coming, cubes, workers)) as filled,
+            DatasetWriter.create(output, room=_room(split, treatment)) as writer,
+        ):
+            total = math.ceil(len(split.stamps) / _job_size(treatment))
+            counts = _write(writer, split.stamps, progress(filled, label="stamps", total=total))
+            results = {**counts, **selection.results, **split.results}
+            writer.finish(replace(recipe, results=results))
     _report(output, results)
 
 
@@ -194,15 +209,15 @@ def _split(
     stamps: Catalogue, fraction: float, nights: tuple[int, ...], rng: np.random.Generator
 ) -> _Split:
     if not nights:
-        is_test = split_by_object(stamps.objects, stamps.targets, fraction=fraction, rng=rng)
+        is_test = split_by_object(stamps.object_ids, stamps.targets, fraction=fraction, rng=rng)
         return _Split(stamps, ~is_test, {})
     held_out = hold_out_nights(stamps.nights, nights)
-    sides = split_by_night(stamps.objects, stamps.nights, held_out=held_out)
+    sides = split_by_night(stamps.object_ids, stamps.nights, held_out=held_out)
     is_out = sides == OUT
     results = {
         "held_out_nights": held_out.tolist(),
         "kept_out_of_training": int(is_out.sum()),
-        "objects_kept_out_of_training": len(np.unique(stamps.objects[is_out])),
+        "objects_kept_out_of_training": len(np.unique(stamps.object_ids[is_out])),
     }
     return _Split(stamps.select(~is_out), sides[~is_out] == TRAIN, results)
 
@@ -231,6 +246,18 @@ def _write(
     return {**counts, "fully_masked": masked}
 
 
+def _expected_share(good: Path, bad: Path, skew: float) -> float:
+    """Guess by the lengths of the lists how many of their stamps the skew lets in."""
+    real, bogus = good.stat().st_size, bad.stat().st_size
+    return min((1 + skew) * real / max(real + bogus, 1), 1)
+
+
+def _room(split: _Split, treatment: Treatment) -> int:
+    """Give the bytes of the rows that are to be written."""
+    row = 4 * (2 * treatment.cut.extent) ** 2 + _ROW_BYTES
+    return row * count_features(split.is_train, treatment)
+
+
 def _job_size(treatment: Treatment) -> int:
     features = (1 + len(treatment.turns)) * (2 * treatment.cut.extent) ** 2
     return int(np.clip(_JOB_BYTES // (4 * features), 1, _LARGEST_JOB))
@@ -238,28 +265,51 @@ def _job_size(treatment: Treatment) -> int:
 
 @dataclass(frozen=True)
 class _Task:
-    """A job, the window of its features, the place of the first in it, and if it is the last."""
+    """Stamps that one worker reads for a window; the arrays have shape (n,).
 
-    job: Job
+    Attributes
+    ----------
+    folder, files, planes
+        As `realbogus.blocks.read_crops` takes them.
+    window : Window
+        Takes their features.
+    first : int
+        The number of the first stamp in the window.
+    is_last : bool
+        The window is full then.
+    """
+
+    folder: Path
+    files: NDArray[np.bytes_]
+    planes: NDArray[np.int32]
     window: Window
     first: int
     is_last: bool
 
 
 def _tasks(
-    split: _Split, order: NDArray[np.int64], treatment: Treatment, rng: np.random.Generator
-) -> Iterator[_Task]:
-    """Give the stamps in this order, in jobs, and begin a window every few jobs."""
+    split: _Split, treatment: Treatment, rng: np.random.Generator
+) -> Generator[_Task, None, None]:
+    """Draw an order of the stamps, give them in jobs, and begin a window every few jobs."""
     stamps, size = split.stamps, _job_size(treatment)
-    for start in range(0, len(order), _JOBS_A_WINDOW * size):
-        some = order[start : start + _JOBS_A_WINDOW * size]
+    order = reading_order(stamps.files, stamps.planes, rng)
+    jobs = math.ceil(len(order) / size)
+    length = size * min(math.ceil(jobs / _LEAST_WINDOWS), _JOBS_A_WINDOW)
+    side, left = 2 * treatment.cut.extent, count_features(split.is_train, treatment)
+    room = np.empty((0, side, side), np.float32)
+    for start in range(0, len(order), length):
+        some = order[start : start + length]
         is_train = split.is_train[some]
-        window = Window(some, is_train, treatment, rng)
+        count = count_features(is_train, treatment)
+        if count > len(room):  # small windows share what the system gives at one go
+            most = max(count, min(left, _JOBS_A_WINDOW * size))
+            room = np.empty((most, side, side), np.float32)
+        window = Window(some, is_train, treatment, rng, room[:count])
+        left, room = left - count, room[count:]
         for first in range(0, len(some), size):
-            place = slice(first, first + size)
-            rows = some[place]
-            job = Job(stamps.folder, stamps.files[rows], stamps.planes[rows], is_train[place])
-            yield _Task(job, window, first, first + size >= len(some))
+            rows = some[first : first + size]
+            files, planes = stamps.paths[stamps.files[rows]], stamps.planes[rows]
+            yield _Task(stamps.folder, files, planes, window, first, first + size >= len(some))
 
 
 def _announced(tasks: Iterable[_Task]) -> Generator[_Task, None, None]:
@@ -267,7 +317,7 @@ def _announced(tasks: Iterable[_Task]) -> Generator[_Task, None, None]:
     waiting: deque[_Task] = deque()
     lead = 0
     for task in tasks:
-        announce_crops(task.job.folder, task.job.files, task.job.planes)
+        announce_crops(task.folder, task.files, task.planes)
         waiting.append(task)
         if len(waiting) > lead:
             lead = min(lead + 1, _ANNOUNCED)
@@ -275,9 +325,16 @@ def _announced(tasks: Iterable[_Task]) -> Generator[_Task, None, None]:
     yield from waiting
 
 
-def _fill(treatment: Treatment, task: _Task) -> Window | None:
-    """Put the features of a job into its window; give the window if this was its last job."""
-    task.window.put(task.first, make_features(task.job, treatment))
+def _filled(
+    cut: Cut, tasks: Iterable[_Task], cubes: OpenCubes, workers: int
+) -> Generator[Window | None, None, None]:
+    """Let threads fill windows, and give each in its turn."""
+    return map_ordered(partial(_fill, cut, cubes), tasks, workers=workers, ahead=_AHEAD)
+
+
+def _fill(cut: Cut, cubes: OpenCubes, task: _Task) -> Window | None:
+    """Put stamps into their window; give it if these were the last."""
+    task.window.put(task.first, read_crops(task.folder, task.files, task.planes, cut, cubes))
     return task.window if task.is_last else None
 
 

@@ -385,6 +385,21 @@ def test_the_number_of_threads_changes_nothing(lists, monkeypatch):
         assert np.array_equal(first.stamps, second.stamps)
 
 
+def test_cubes_that_are_read_early_and_those_that_are_not_give_the_same(lists, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "realbogus.stages.build.announce_crops", lambda *_: asked.append("announced")
+    )
+    early = build(lists, "early.h5")
+    assert not asked
+    monkeypatch.setattr("realbogus.stages.build._DENSE", 2)
+    late = build(lists, "late.h5")
+    assert asked
+    for first, second in zip(parts(early), parts(late), strict=True):
+        assert list(first.names) == list(second.names)
+        assert np.array_equal(first.stamps, second.stamps)
+
+
 def test_many_small_windows_lose_nothing(lists, monkeypatch):
     monkeypatch.setattr("realbogus.stages.build._LARGEST_JOB", 2)
     monkeypatch.setattr("realbogus.stages.build._JOBS_A_WINDOW", 2)
