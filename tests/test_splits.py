@@ -1,9 +1,15 @@
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from realbogus.errors import ConfigError
 from realbogus.selection import select_stamps
 from realbogus.splits import OUT, TEST, TRAIN, hold_out_nights, split_by_night, split_by_object
+from realbogus.stamps import split_plane
 
 CATALOGUES = 1000
 HEADER = "# x y mag dmag ra dec obs object stamp\n"
@@ -56,6 +62,26 @@ def test_nothing_leaks_in_a_thousand_random_catalogues(tmp_path):
         real, bogus = (set(stamps.objects[stamps.targets == kind]) for kind in (1, 0))
         assert not real & bogus
     assert tried > 1.9 * CATALOGUES
+
+
+@given(st.lists(st.text("a[]0179.x", min_size=1, max_size=18), unique=True, max_size=20))
+def test_the_names_of_planes_are_those_of_the_rest_of_the_pipeline(names):
+    with TemporaryDirectory() as folder:
+        lists = Path(folder, "good.txt"), Path(folder, "bad.txt")
+        for kind, path in enumerate(lists):
+            rows = [f"1 2 18.5 0.1 3 4 o {kind}_{n} {kind}{name}\n" for n, name in enumerate(names)]
+            path.write_text(f"{HEADER}1 2 18.5 0.1 3 4 o {kind} {kind}.fits\n{''.join(rows)}")
+        stamps = select_stamps(*lists, skew=1, rng=np.random.default_rng(0)).stamps
+    found = {
+        (path.decode(), plane if plane >= 0 else None, name.decode())
+        for path, plane, name in zip(
+            stamps.paths[stamps.files], stamps.planes.tolist(), stamps.names, strict=True
+        )
+    }
+    listed = [f"{kind}{name}" for kind in (0, 1) for name in (".fits", *names)]
+    expected = {(*split_plane(name), name) for name in listed}
+    assert {word[:2] for word in found} == {word[:2] for word in expected}
+    assert found <= expected
 
 
 def test_held_out_nights_test_and_their_objects_do_not_train():
