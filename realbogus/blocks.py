@@ -20,6 +20,8 @@ __all__ = ["Crops", "Cut", "OpenCubes", "announce_crops", "crop_stamps", "read_c
 _FIRST_READ = 32 * 1024
 _SHORT_HEADER = 4 * 2880
 _LARGEST_READ = 4 * 2**20
+# A pipe in place of a file is not waited for.
+_READ = os.O_RDONLY | os.O_NONBLOCK
 # Planes in between that are not asked for are read too, up to this share, rather than skipped.
 _DENSE = 0.3
 _SEEING = "FWHM"
@@ -224,7 +226,7 @@ def _read_file(path: bytes, cut: Cut, target: NDArray[np.float32]) -> float:
 def _content(path: bytes) -> bytes:
     """Read a small file; nothing of a missing one, which `read_fits` puts in words."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, _READ)
     except OSError:
         return b""
     try:
@@ -239,7 +241,7 @@ def _content(path: bytes) -> bytes:
 
 
 def _announce(path: bytes, planes: NDArray[np.integer]) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, _READ)
     try:
         layout = find_layout(os.pread(descriptor, _SHORT_HEADER, 0), axes=3)
         if layout is None:
@@ -275,7 +277,7 @@ def _read_planes(
 
 
 def _open_cube(path: bytes) -> _Cube:
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, _READ)
     try:
         header = os.pread(descriptor, _SHORT_HEADER, 0)
         layout = find_layout(header, axes=3)

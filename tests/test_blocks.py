@@ -1,6 +1,7 @@
 """Stamps are the same whether read one by one or in blocks, and so are the errors."""
 
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -236,6 +237,23 @@ def test_what_is_announced_may_be_missing_damaged_or_absurd_and_no_file_stays_op
     before = open_files()
     announce_crops(tmp_path, files, planes)
     assert open_files() == before
+
+
+@pytest.mark.parametrize("name", ["pipe.fits", "pipe.fits[1]"])
+def test_a_pipe_is_one_line_and_nobody_waits_for_it(tmp_path, name):
+    os.mkfifo(tmp_path / "pipe.fits")
+    found = []
+
+    def read():
+        for reader in (crops_of, lambda folder, stamp: read_stamp(folder / stamp)):
+            with pytest.raises(StampError, match=r"pipe\.fits: .*(pipe|seek)"):
+                reader(tmp_path, name)
+            found.append(reader)
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert len(found) == 2
 
 
 def test_cubes_stay_open_for_the_next_call_and_no_longer(tmp_path):

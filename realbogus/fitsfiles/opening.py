@@ -52,6 +52,8 @@ def open_fits(
     path: Path, error: FitsError, *, in_pieces: bool = False, **options: bool
 ) -> Iterator[fits.HDUList]:
     """Open a file for reading, perhaps many pieces of it; to be used within `one_line`."""
+    if path.is_fifo():  # to open one is to wait for who writes into it
+        raise error(f"{path}: not a readable FITS image (it is a pipe)")
     # astropy leaves a file that it opened itself open when it can't be read.
     with path.open("rb") as file:
         problem = _problem(file)
