@@ -95,7 +95,7 @@ class OpenCubes:
         So many are kept.
     """
 
-    def __init__(self, most: int = 256) -> None:
+    def __init__(self, most: int = 128) -> None:
         self._most = most
         self._kept: dict[bytes, _Cube] = {}
 
