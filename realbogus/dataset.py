@@ -213,15 +213,10 @@ class DatasetWriter:
     def append(self, which: str, part: Part) -> None:
         """Add rows to the ``train`` or the ``test`` part."""
         stamps, targets = _NAMES[which]
-        columns: dict[str, NDArray[Any]] = {
-            "files": part.names,
-            "objects": part.objects,
-            "mag": part.mag,
-            **part.traits,
-        }
         pixels = part.stamps.astype(np.float32, copy=False)
         reserve_space(self._file, pixels.nbytes)
         self._extend(stamps, pixels)
+        columns = {"files": part.names, "objects": part.objects, "mag": part.mag, **part.traits}
         found = {f"{which}_{name}": values for name, values in columns.items()}
         self._waiting[which].append({targets: part.targets, **found})
         if sum(len(rows[targets]) for rows in self._waiting[which]) >= _COLUMN_ROWS:

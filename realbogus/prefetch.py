@@ -50,7 +50,8 @@ def prefetching(folder: Path) -> Iterator[Callable[[Iterable[bytes]], bool]]:
         room -= sum(sizes)
         begun.update(names)
         for path, size in zip(paths, sizes, strict=True):
-            call(_fetch, path, size, stop)
+            if size:
+                call(_fetch, path, size, stop)
         return True
 
     with on_the_side(_WORKERS) as call:
@@ -71,8 +72,6 @@ def _size(path: bytes) -> int:
 
 def _fetch(path: bytes, size: int, stop: Event) -> None:
     """Send a file nowhere, since the system then reads it ahead and does not copy it."""
-    if not size:
-        return
     with suppress(OSError):
         source, nowhere = os.open(path, os.O_RDONLY), os.open(os.devnull, os.O_WRONLY)
         try:

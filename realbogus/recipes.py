@@ -7,11 +7,10 @@ them, the inputs by digest together with their own recipes, and what came of it.
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,7 +21,6 @@ __all__ = ["Input", "Recipe", "already_made", "find_difference", "versions"]
 
 log = logging.getLogger(__name__)
 
-_VERSION = re.compile(r"^Version: (.+)$", re.MULTILINE)
 _PACKAGES = (
     "numpy",
     "astropy",
@@ -41,11 +39,9 @@ def versions() -> dict[str, str]:
     found = {"psat-ml": __version__}
     for package in _PACKAGES:
         try:
-            # What version() does, but for the rest of the metadata, which takes half of the time.
-            metadata = distribution(package).read_text("METADATA") or ""
+            found[package] = version(package)
         except PackageNotFoundError:
             continue
-        found.update((package, word) for word in _VERSION.findall(metadata)[:1])
     return found
 
 

@@ -52,7 +52,7 @@ _AHEAD = 2 * _JOBS_A_WINDOW
 _ANNOUNCED = 8
 # Cubes of whose planes fewer are wanted are not read whole.
 _DENSE = 0.5
-# What a row has besides its pixels, at most.
+# What a row has besides its pixels, names of a usual length among it.
 _ROW_BYTES = 256
 
 
@@ -140,7 +140,7 @@ def build_dataset(
     treatment = Treatment(Cut(extent, extension, mask_value), normalisation, turns, psf)
     keep_freed_memory()
     workers = workers or available_cores()
-    with prefetching(good.parent) as prefetch:
+    with prefetching(good.parent) as prefetch, OpenCubes() as cubes:
         is_early: list[bool] = []
         is_dense = _expected_share(good, bad, skew) >= _DENSE
 
@@ -150,10 +150,10 @@ def build_dataset(
         selection = select_stamps(good, bad, skew=skew, rng=rng, found=begin)
         split = _split(selection.stamps, test_fraction, tuple(holdout_nights), rng)
         tasks = _tasks(split, treatment, rng)
+        fill = partial(_fill, treatment.cut, cubes)
         with (
             read_ahead(tasks if all(is_early) else _announced(tasks)) as coming,
-            OpenCubes() as cubes,
-            closing(_filled(treatment.cut, coming, cubes, workers)) as filled,
+            closing(map_ordered(fill, coming, workers=workers, ahead=_AHEAD)) as filled,
             DatasetWriter.create(output, room=_room(split, treatment)) as writer,
         ):
             total = math.ceil(len(split.stamps) / _job_size(treatment))
@@ -323,13 +323,6 @@ def _announced(tasks: Iterable[_Task]) -> Generator[_Task, None, None]:
             lead = min(lead + 1, _ANNOUNCED)
             yield waiting.popleft()
     yield from waiting
-
-
-def _filled(
-    cut: Cut, tasks: Iterable[_Task], cubes: OpenCubes, workers: int
-) -> Generator[Window | None, None, None]:
-    """Let threads fill windows, and give each in its turn."""
-    return map_ordered(partial(_fill, cut, cubes), tasks, workers=workers, ahead=_AHEAD)
 
 
 def _fill(cut: Cut, cubes: OpenCubes, task: _Task) -> Window | None:

@@ -386,14 +386,14 @@ def test_the_number_of_threads_changes_nothing(lists, monkeypatch):
 
 
 def test_cubes_that_are_read_early_and_those_that_are_not_give_the_same(lists, monkeypatch):
-    asked = []
+    folder, asked = cubes_of(lists), []
     monkeypatch.setattr(
         "realbogus.stages.build.announce_crops", lambda *_: asked.append("announced")
     )
-    early = build(lists, "early.h5")
+    early = build(folder, "early.h5")
     assert not asked
     monkeypatch.setattr("realbogus.stages.build._DENSE", 2)
-    late = build(lists, "late.h5")
+    late = build(folder, "late.h5")
     assert asked
     for first, second in zip(parts(early), parts(late), strict=True):
         assert list(first.names) == list(second.names)
