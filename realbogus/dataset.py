@@ -78,6 +78,8 @@ _COLUMNS = ("files", "objects", "mag")
 _CHUNK_BYTES = 2**18
 # Rows of which all but the pixels are written at one go.
 _COLUMN_ROWS = 65_536
+# Sets of more bytes leave the system's memory as they are written, for the stamps to be read.
+_LARGE = 2**29
 # Rows in between that are not asked for are read too, up to so many, rather than skipped.
 _GAP = 16
 
@@ -203,7 +205,8 @@ class DatasetWriter:
             Bytes that the rows will take, if that is known, for which the disk is asked at once.
         """
         with atomic_path(path) as part:
-            with open_hdf5(part, "w") as file, _flushed(part) as flush:
+            send = _send_off if room >= _LARGE else os.fdatasync
+            with open_hdf5(part, "w") as file, _flushed(part, send) as flush:
                 reserve_space(file, room)
                 yield cls(file, flush)
                 file.flush()
@@ -260,14 +263,20 @@ class DatasetWriter:
 
 
 @contextmanager
-def _flushed(path: Path) -> Iterator[Callable[[], None]]:
+def _flushed(path: Path, send: Callable[[int], None]) -> Iterator[Callable[[], None]]:
     """Give what sends a file to the disk while it is written, so that its end need not wait."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        with in_background(partial(os.fdatasync, descriptor)) as flush:
+        with in_background(partial(send, descriptor)) as flush:
             yield flush
     finally:
         os.close(descriptor)
+
+
+def _send_off(descriptor: int) -> None:
+    """Send a file to the disk, and use the memory that it took for what comes next."""
+    os.fdatasync(descriptor)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _storage(values: NDArray[Any]) -> dict[str, Any]:

@@ -260,6 +260,22 @@ def test_the_room_that_was_asked_for_is_not_asked_for_again(tmp_path, monkeypatc
     assert asked[0] > 200_000 > (tmp_path / "set.h5").stat().st_size
 
 
+@pytest.mark.parametrize(("room", "is_kept"), [(999, True), (1000, False)])
+def test_a_large_set_does_not_stay_in_the_memory(tmp_path, monkeypatch, room, is_kept):
+    given_back, advise = [], os.posix_fadvise
+    monkeypatch.setattr("realbogus.dataset._LARGE", 1000)
+    monkeypatch.setattr(
+        os, "posix_fadvise", lambda *words: given_back.append(words[3]) or advise(*words)
+    )
+    with DatasetWriter.create(tmp_path / "set.h5", room=room) as writer:
+        for first in (0, 100):
+            writer.append("train", make_part(100, first=first))
+        writer.append("test", make_part(first=1000))
+        writer.finish(make_recipe())
+    assert set(given_back) == (set() if is_kept else {os.POSIX_FADV_DONTNEED})
+    assert read_part(tmp_path / "set.h5", "train").objects.tolist() == [*map(str, range(200))]
+
+
 def test_a_failed_write_leaves_nothing(tmp_path):
     broken = make_part()
     object.__setattr__(broken, "names", np.array([object()] * 4))
