@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from turns import begin_turn
 
 from realbogus.cli import ArgumentParser, run
 from realbogus.fitsfiles import encode_cards
@@ -42,7 +43,6 @@ _CARDS = [("FILTER", "c"), ("MJD-OBS", 59897.19), ("MAGZPT", 22.35), ("FWHM", 2.
 _READ = 2**22
 _OUTPUT = "dataset.h5"
 _TOUCHED = 2**28
-_PAGE = 4096
 # What proc(5) has for the peak of a process's memory.
 _FORGET_PEAK = "5"
 
@@ -120,7 +120,7 @@ def _in_a_process(function: Callable[..., None], *arguments: object) -> _Result:
 
 
 def _measured(sender, function: Callable[..., None], arguments: Sequence[object]) -> None:  # type: ignore[no-untyped-def]
-    np.empty(_TOUCHED, np.uint8)[::_PAGE] = 1
+    begin_turn(_TOUCHED)
     Path("/proc/self/clear_refs").write_text(_FORGET_PEAK)
     start = time.perf_counter()
     function(*arguments)
