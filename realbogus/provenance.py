@@ -26,6 +26,9 @@ READERS: dict[str, Callable[[Path], Recipe | None]] = {
 }
 """How to read the recipe of a file, by its suffix."""
 
+# What people edit, and then keep the recipe of.
+_TEXTS = {".txt", ".csv"}
+
 
 def read_recipe(path: Path) -> Recipe | None:
     """Read the recipe of a file; None if it has none, or can't have one."""
@@ -34,9 +37,9 @@ def read_recipe(path: Path) -> Recipe | None:
 
 
 def identify(path: Path) -> Input:
-    """Describe an input file: by its recipe where it has one, else by its bytes."""
+    """Describe an input file: by its bytes, or by its recipe if that is in a file of numbers."""
     recipe = read_recipe(path)
-    if recipe is not None:
+    if recipe is not None and path.suffix.lower() not in _TEXTS:
         return Input(path.name, recipe.digest, recipe)
     with path.open("rb") as stream:
-        return Input(path.name, hashlib.file_digest(stream, "sha256").hexdigest())
+        return Input(path.name, hashlib.file_digest(stream, "sha256").hexdigest(), recipe)
