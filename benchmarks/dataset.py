@@ -9,8 +9,8 @@ medians count. A bare read opens each file, the lists too, reads its bytes and c
 nothing else: it is told the names. With ``--cold`` the files are put out of the machine's memory
 before each turn, as those of a large set are: then both read the disk.
 
-Before its turn each process touches some memory and gives it back: a virtual machine may have lent
-it to others meanwhile, and the first touch then takes forty times as long.
+Before its turn each process waits for the disk, touches some memory and gives it back: see
+`turns.begin_turn`.
 """
 
 import argparse
